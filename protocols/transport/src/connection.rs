@@ -1,0 +1,799 @@
+//! A conversation with one peer: lines, bodies and TLS, with limits, deadlines and a transcript as
+//! layers below the verbs. This is all that a protocol's client touches.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use memchr::memchr;
+
+use crate::body::Body;
+use crate::buffer::Buffer;
+use crate::error::{excerpt, Error, Refusal, Result};
+use crate::escape::escaped;
+use crate::framing::Framing;
+use crate::limits::{Limits, Timeouts};
+use crate::session::{Side, Step};
+use crate::socket::SpliceTarget;
+use crate::stream::Stream;
+use crate::tls::{TlsFacts, TlsPolicy};
+use crate::transcript::Recorder;
+
+/// How a connection came to be.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The endpoint, as `host:port`.
+    pub peer: String,
+    /// The name that its certificate must carry.
+    pub host: String,
+    /// The address that accepted.
+    pub address: Option<String>,
+    /// The proxy that lies between.
+    pub proxy: Option<String>,
+    /// How long resolving took.
+    pub resolve: Duration,
+    /// How long connecting took, with the proxy's part.
+    pub connect: Duration,
+    /// How long the TLS handshake took.
+    pub handshake: Option<Duration>,
+    /// What the TLS handshake told.
+    pub tls: Option<TlsFacts>,
+}
+
+/// A conversation with one peer.
+pub struct Connection {
+    /// `None` only while TLS takes the stream over, and after that failed.
+    stream: Option<Box<dyn Stream>>,
+    pub(crate) input: Buffer,
+    output: Vec<u8>,
+    doing: Cow<'static, str>,
+    facts: Facts,
+    timeouts: Timeouts,
+    limits: Limits,
+    tls: Arc<TlsPolicy>,
+    pub(crate) recorder: Option<Recorder>,
+    secret_replies: &'static [&'static str],
+    /// A body was not read to its end, so nobody knows what the next bytes mean.
+    pub(crate) out_of_step: bool,
+}
+
+/// Output that waits for a flush is written when it reaches this, so that memory stays bounded.
+const OUTPUT: usize = 64 * 1024;
+
+/// What a pipeline may have under way without an answer. Well below the smallest default socket
+/// buffers, so neither side can block on writing while the other does too (RFC 2920 section 3.1).
+const PIPELINE_BYTES: usize = 8 * 1024;
+
+/// How long the last words of a peer that hung up may take to arrive.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+impl Connection {
+    /// A conversation over any stream, with the default policy.
+    pub fn over(stream: impl Stream + 'static) -> Connection {
+        Connection::new(
+            Box::new(stream),
+            Facts {
+                peer: "peer".to_owned(),
+                ..Facts::default()
+            },
+            Timeouts::default(),
+            Limits::default(),
+            Arc::default(),
+            None,
+        )
+    }
+
+    pub(crate) fn new(
+        stream: Box<dyn Stream>,
+        facts: Facts,
+        timeouts: Timeouts,
+        limits: Limits,
+        tls: Arc<TlsPolicy>,
+        recorder: Option<Recorder>,
+    ) -> Connection {
+        Connection {
+            stream: Some(stream),
+            input: Buffer::default(),
+            output: Vec::new(),
+            doing: Cow::Borrowed("talking"),
+            facts,
+            timeouts,
+            limits,
+            tls,
+            recorder,
+            secret_replies: &[],
+            out_of_step: false,
+        }
+    }
+
+    /// How the connection came to be.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn facts_mut(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    /// The endpoint, as errors name it.
+    pub fn peer(&self) -> &str {
+        &self.facts.peer
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Changes how long silence may last, for a step that may take longer.
+    pub fn set_silence(&mut self, silence: Duration) {
+        self.timeouts.silence = silence;
+    }
+
+    /// Whether what we write is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.stream.as_ref().is_some_and(|s| s.is_encrypted())
+    }
+
+    /// Names what comes next, for errors: "reading the greeting".
+    pub fn doing(&mut self, what: impl Into<Cow<'static, str>>) {
+        self.doing = what.into();
+    }
+
+    /// Lines of the peer that start so (in any case) hold a secret after that, which the
+    /// transcript blanks.
+    pub fn blank_replies(&mut self, prefixes: &'static [&'static str]) {
+        self.secret_replies = prefixes;
+    }
+
+    // --- reading ---
+
+    /// Reads one line, given without its CRLF (or bare LF). Its length is bounded.
+    pub fn read_line(&mut self) -> Result<&[u8]> {
+        self.in_step()?;
+        let mut seen = 0;
+        let length = loop {
+            let unread = self.input.unread();
+            match memchr(b'\n', unread.get(seen..).unwrap_or_default()) {
+                Some(at) => break seen + at,
+                None => seen = unread.len(),
+            }
+            if seen > self.limits.line.saturating_add(2) {
+                return Err(self.line_too_long());
+            }
+            if self.fill()? == 0 {
+                return Err(self.closed("the connection ended in the middle"));
+            }
+        };
+        let line = self.input.take(length + 1);
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > self.limits.line {
+            return Err(Error::TooLarge {
+                what: format!("{}: a line, in bytes,", self.facts.peer),
+                limit: self.limits.line as u64,
+            });
+        }
+        if let Some(recorder) = &self.recorder {
+            record_reply(recorder, self.secret_replies, line)?;
+        }
+        Ok(line)
+    }
+
+    fn line_too_long(&self) -> Error {
+        Error::TooLarge {
+            what: format!("{}: a line, in bytes,", self.facts.peer),
+            limit: self.limits.line as u64,
+        }
+    }
+
+    /// Reads more bytes; 0 is the end of the stream. What is queued is sent first: the peer may be
+    /// waiting for it.
+    pub(crate) fn fill(&mut self) -> Result<usize> {
+        self.flush()?;
+        let deadline = self.timeouts.end_of(self.timeouts.silence);
+        let started = Instant::now();
+        let Some(stream) = &mut self.stream else {
+            return Err(self.closed("the connection is gone"));
+        };
+        stream.set_deadline(Some(deadline));
+        self.input
+            .fill_from(stream)
+            .map_err(|error| self.broken(started, error))
+    }
+
+    /// Whether there are bytes that were read and not yet used.
+    pub fn has_unread(&self) -> bool {
+        !self.input.unread().is_empty()
+    }
+
+    /// The body that comes next.
+    pub fn body<F: Framing>(&mut self, framing: F) -> Body<'_, F> {
+        Body::new(self, framing)
+    }
+
+    /// Moves bytes from the stream to a file unseen; `None` where that cannot be done.
+    pub(crate) fn splice_to(&mut self, file: &std::fs::File, count: u64) -> Result<Option<u64>> {
+        let can = self.recorder.is_none() && self.input.unread().is_empty();
+        if !can {
+            return Ok(None);
+        }
+        self.flush()?;
+        let deadline = self.timeouts.end_of(self.timeouts.silence);
+        let started = Instant::now();
+        let Some(stream) = &mut self.stream else {
+            return Err(self.closed("the connection is gone"));
+        };
+        stream.set_deadline(Some(deadline));
+        stream
+            .splice_to(file, count)
+            .map_err(|error| self.broken(started, error))
+    }
+
+    /// Whether another request may be made: the last body was read to its end, nothing came
+    /// unasked, and the peer has not hung up.
+    pub fn is_reusable(&mut self) -> bool {
+        !self.out_of_step
+            && self.input.unread().is_empty()
+            && self
+                .stream
+                .as_mut()
+                .is_some_and(|stream| !stream.is_readable())
+    }
+
+    /// What a peer said before it hung up, when sending failed: an early reply that explains why.
+    pub fn last_words(&mut self) -> Option<String> {
+        self.output.clear();
+        let silence = std::mem::replace(&mut self.timeouts.silence, LAST_WORDS);
+        let line = self.read_line().ok().map(escaped);
+        self.timeouts.silence = silence;
+        line
+    }
+
+    // --- writing ---
+
+    /// Queues a line; CRLF is added. This is the one gate for all that is said in lines: a line
+    /// with CR, LF or NUL in it is refused, because the peer would see another command.
+    pub fn write_line(&mut self, line: impl AsRef<[u8]>) -> Result<()> {
+        let line = line.as_ref();
+        self.queue_line(line, b"")?;
+        match &self.recorder {
+            Some(recorder) => recorder.line(Side::Client, line),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues a line that ends in a secret. The transcript shows a placeholder for it.
+    pub fn write_secret_line(
+        &mut self,
+        shown: impl AsRef<[u8]>,
+        secret: impl AsRef<[u8]>,
+    ) -> Result<()> {
+        let (shown, secret) = (shown.as_ref(), secret.as_ref());
+        self.queue_line(shown, secret)?;
+        match &self.recorder {
+            Some(recorder) => recorder.secret_line(Side::Client, shown, secret),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues bytes of which the second part is a secret, for the few protocols without lines.
+    pub(crate) fn send_secret(&mut self, shown: &[u8], secret: &[u8]) -> Result<()> {
+        self.in_step()?;
+        self.output.extend_from_slice(shown);
+        self.output.extend_from_slice(secret);
+        match &self.recorder {
+            Some(recorder) => recorder.secret_line(Side::Client, shown, secret),
+            None => Ok(()),
+        }
+    }
+
+    fn queue_line(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
+        self.in_step()?;
+        if [start, end]
+            .concat()
+            .iter()
+            .any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+        {
+            return Err(Error::illegal(format!(
+                "a line that is sent cannot hold CR, LF or NUL (while {}): \"{}\"",
+                self.doing,
+                excerpt(start)
+            )));
+        }
+        self.output.extend_from_slice(start);
+        self.output.extend_from_slice(end);
+        self.output.extend_from_slice(b"\r\n");
+        self.flush_if_large()
+    }
+
+    fn flush_if_large(&mut self) -> Result<()> {
+        if self.output.len() >= OUTPUT {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is queued.
+    pub fn flush(&mut self) -> Result<()> {
+        let mut sent = 0;
+        while let Some(rest) = self.output.get(sent..).filter(|rest| !rest.is_empty()) {
+            let deadline = self.timeouts.end_of(self.timeouts.silence);
+            let started = Instant::now();
+            let Some(stream) = &mut self.stream else {
+                return Err(self.closed("the connection is gone"));
+            };
+            stream.set_deadline(Some(deadline));
+            match stream.write(rest) {
+                Ok(0) => return Err(self.closed("the peer takes no more bytes")),
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.broken(started, error)),
+            }
+        }
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Sends exactly `count` bytes of `source`. Returns early, with the number of bytes sent so
+    /// far, when the peer answers before it has them all: it may not want the rest
+    /// (RFC 9112 section 9.5).
+    pub fn send_exactly(&mut self, source: &mut dyn Read, count: u64) -> Result<u64> {
+        self.in_step()?;
+        let mut block = vec![0; OUTPUT];
+        let mut sent = 0;
+        while sent < count {
+            let wanted = crate::framing::at_most(block.len(), count - sent);
+            let part = block.get_mut(..wanted).unwrap_or_default();
+            let got = read_some(source, part)?;
+            if got == 0 {
+                self.out_of_step = true;
+                return Err(Error::illegal(format!(
+                    "what was to be sent ended after {sent} of {count} bytes"
+                )));
+            }
+            let bytes = block.get(..got).unwrap_or_default();
+            if let Some(recorder) = &self.recorder {
+                recorder.bytes(Side::Client, bytes)?;
+            }
+            self.output.extend_from_slice(bytes);
+            self.flush()?;
+            sent += got as u64;
+            if sent < count && self.stream.as_mut().is_some_and(|s| s.is_readable()) {
+                self.out_of_step = true;
+                break;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Sends `source` as lines with dot-stuffing, and the final dot (RFC 5321 section 4.5.2). Line
+    /// ends become CRLF; a bare CR cannot be sent. Returns the bytes of `source` that went.
+    pub fn send_dotted(&mut self, source: &mut dyn Read) -> Result<u64> {
+        self.in_step()?;
+        let mut block = vec![0; OUTPUT];
+        let mut stuffing = Stuffing::default();
+        let mut total = 0;
+        loop {
+            let got = read_some(source, &mut block)?;
+            let bytes = block.get(..got).unwrap_or_default();
+            total += got as u64;
+            let start = self.output.len();
+            let fits = match got {
+                0 => stuffing.finish(&mut self.output),
+                _ => stuffing.push(bytes, &mut self.output),
+            };
+            if !fits {
+                self.out_of_step = true;
+                return Err(Error::illegal(
+                    "the text holds a CR without LF, which cannot be sent in lines",
+                ));
+            }
+            if let Some(recorder) = &self.recorder {
+                recorder.bytes(Side::Client, self.output.get(start..).unwrap_or_default())?;
+            }
+            self.flush_if_large()?;
+            if got == 0 {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Sends requests ahead of their answers, at most `depth` of them and a bounded number of bytes,
+    /// reads the answers in order and hands each request back to be answered.
+    /// A request's `Display` is its one line.
+    pub fn pipeline<R: std::fmt::Display>(
+        &mut self,
+        depth: usize,
+        requests: impl IntoIterator<Item = R>,
+        mut answer: impl FnMut(&mut Connection, R) -> Result<()>,
+    ) -> Result<()> {
+        let mut requests = requests.into_iter().peekable();
+        let mut unanswered: std::collections::VecDeque<(R, usize)> = Default::default();
+        let mut bytes = 0;
+        loop {
+            while unanswered.len() < depth.max(1) && bytes < PIPELINE_BYTES {
+                let Some(request) = requests.next() else {
+                    break;
+                };
+                let line = request.to_string();
+                self.write_line(&line)?;
+                bytes += line.len() + 2;
+                unanswered.push_back((request, line.len() + 2));
+            }
+            let Some((request, length)) = unanswered.pop_front() else {
+                return Ok(());
+            };
+            answer(self, request)?;
+            bytes = bytes.saturating_sub(length);
+        }
+    }
+
+    // --- TLS and the end ---
+
+    /// Upgrades to TLS after the peer's clear yes to the protocol's own command. Written once for
+    /// all protocols: nothing may cross from plaintext into TLS.
+    pub fn start_tls(&mut self) -> Result<()> {
+        let unread = self.input.unread().len();
+        if unread > 0 {
+            return Err(Error::Insecure {
+                peer: self.facts.peer.clone(),
+                doing: "starting TLS".to_owned(),
+                why: format!("{unread} bytes came in plaintext behind the reply to STARTTLS; they could pass for a reply under TLS"),
+                certificate: false,
+            });
+        }
+        if !self.output.is_empty() {
+            return Err(Error::illegal(
+                "something was still to be sent in plaintext when TLS started",
+            ));
+        }
+        self.handshake()
+    }
+
+    pub(crate) fn handshake(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let deadline = self.timeouts.end_of(self.timeouts.connect);
+        let Some(stream) = self.stream.take() else {
+            return Err(self.closed("the connection is gone"));
+        };
+        let tls = Arc::clone(&self.tls);
+        let (stream, facts) =
+            tls.handshake(&self.facts.host, &self.facts.peer, stream, deadline)?;
+        self.stream = Some(stream);
+        self.input = Buffer::default();
+        self.facts.handshake = Some(started.elapsed());
+        self.facts.tls = Some(facts);
+        match &self.recorder {
+            Some(recorder) => recorder.step(&Step::Tls),
+            None => Ok(()),
+        }
+    }
+
+    /// The stream below and the record, for a proxy that has done its part. Nothing may be left
+    /// unread.
+    pub(crate) fn into_parts(self) -> Option<(Box<dyn Stream>, Option<Recorder>)> {
+        Some((self.stream?, self.recorder))
+    }
+
+    // --- errors that know who and what ---
+
+    fn in_step(&self) -> Result<()> {
+        if self.out_of_step {
+            return Err(Error::illegal(format!(
+                "{}: the connection cannot be used any more: something was not sent or read to its end",
+                self.facts.peer
+            )));
+        }
+        Ok(())
+    }
+
+    /// The peer hung up.
+    pub fn closed(&self, why: impl Into<String>) -> Error {
+        Error::Closed {
+            peer: self.facts.peer.clone(),
+            doing: self.doing.to_string(),
+            why: why.into(),
+        }
+    }
+
+    /// The peer broke a rule with these bytes.
+    pub fn malformed(&self, rule: impl Into<String>, bytes: &[u8]) -> Error {
+        Error::Malformed {
+            peer: self.facts.peer.clone(),
+            doing: self.doing.to_string(),
+            rule: rule.into(),
+            excerpt: excerpt(bytes),
+        }
+    }
+
+    /// The peer said no. `reply` must be escaped.
+    pub fn refused(&self, reply: impl Into<String>, refusal: Refusal) -> Error {
+        Error::Refused {
+            peer: self.facts.peer.clone(),
+            doing: self.doing.to_string(),
+            reply: reply.into(),
+            refusal,
+        }
+    }
+
+    /// What an error of the stream means.
+    fn broken(&self, started: Instant, error: io::Error) -> Error {
+        if let Some(target) = error
+            .get_ref()
+            .and_then(|e| e.downcast_ref::<SpliceTarget>())
+        {
+            return Error::io("writing the file", io::Error::from(target.0.kind()));
+        }
+        match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::TimedOut {
+                peer: self.facts.peer.clone(),
+                doing: self.doing.to_string(),
+                after: started.elapsed(),
+            },
+            io::ErrorKind::UnexpectedEof => self.closed(error.to_string()),
+            _ if error.get_ref().is_some_and(|e| e.is::<native_tls::Error>()) => Error::Insecure {
+                peer: self.facts.peer.clone(),
+                doing: self.doing.to_string(),
+                why: error.to_string(),
+                certificate: false,
+            },
+            _ => self.closed(error.to_string()),
+        }
+    }
+}
+
+fn record_reply(recorder: &Recorder, secrets: &[&str], line: &[u8]) -> Result<()> {
+    for prefix in secrets {
+        let start = line.get(..prefix.len()).unwrap_or_default();
+        if start.eq_ignore_ascii_case(prefix.as_bytes()) {
+            let rest = line.get(prefix.len()..).unwrap_or_default();
+            let shown = [start, b" "].concat();
+            return recorder.secret_line(Side::Server, &shown, rest.trim_ascii());
+        }
+    }
+    recorder.line(Side::Server, line)
+}
+
+/// Reads from our own side, where an interruption is no end.
+fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match source.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map_err(|error| Error::io("reading what is to be sent", error)),
+        }
+    }
+}
+
+/// Text on its way into lines: dots doubled, line ends made CRLF, across any cut.
+#[derive(Default)]
+struct Stuffing {
+    in_line: bool,
+    after_cr: bool,
+}
+
+impl Stuffing {
+    /// Appends `bytes`; false when they hold a bare CR.
+    fn push(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> bool {
+        for byte in bytes {
+            if self.after_cr && *byte != b'\n' {
+                return false;
+            }
+            match byte {
+                b'\r' => self.after_cr = true,
+                b'\n' => {
+                    output.extend_from_slice(b"\r\n");
+                    (self.after_cr, self.in_line) = (false, false);
+                }
+                _ => {
+                    if !self.in_line && *byte == b'.' {
+                        output.push(b'.');
+                    }
+                    output.push(*byte);
+                    self.in_line = true;
+                }
+            }
+        }
+        true
+    }
+
+    fn finish(&mut self, output: &mut Vec<u8>) -> bool {
+        if self.in_line {
+            output.extend_from_slice(b"\r\n");
+        }
+        output.extend_from_slice(b".\r\n");
+        !self.after_cr
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+    use crate::status_reply::{Continuation, StatusReply};
+
+    #[test]
+    fn lines_arrive_at_every_cut() {
+        let text = b"one\r\ntwo\n\r\nend\r\n";
+        for piece in 1..=text.len() {
+            let mut connection = Connection::over(Memory::in_pieces(text.chunks(piece)));
+            for expected in ["one", "two", "", "end"] {
+                assert_eq!(connection.read_line().unwrap(), expected.as_bytes());
+            }
+            assert!(matches!(connection.read_line(), Err(Error::Closed { .. })));
+        }
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_allowed() {
+        let limit = Limits::default().line;
+        let text = format!("{}\r\n", "a".repeat(limit));
+        assert_eq!(
+            Connection::over(Memory::new(&text))
+                .read_line()
+                .unwrap()
+                .len(),
+            limit
+        );
+        for text in [format!("a{text}"), "a".repeat(10 * limit)] {
+            let mut connection = Connection::over(Memory::new(text));
+            assert!(matches!(
+                connection.read_line(),
+                Err(Error::TooLarge { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn the_gate_refuses_what_could_be_a_second_command() {
+        let memory = Memory::new("");
+        let said = memory.said();
+        let mut connection = Connection::over(memory);
+        for line in ["a\rb", "a\nb", "a\0b", "\r\nDELE 1"] {
+            assert!(matches!(
+                connection.write_line(line),
+                Err(Error::Illegal { .. })
+            ));
+            assert!(matches!(
+                connection.write_secret_line("PASS ", line),
+                Err(Error::Illegal { .. })
+            ));
+        }
+        connection.write_line("NOOP").unwrap();
+        assert_eq!(said.text(), "", "queued, not sent");
+        connection.flush().unwrap();
+        assert_eq!(said.text(), "NOOP\r\n");
+    }
+
+    #[test]
+    fn reading_sends_what_is_queued() {
+        let memory = Memory::new("+OK\r\n");
+        let said = memory.said();
+        let mut connection = Connection::over(memory);
+        connection.write_line("STAT").unwrap();
+        connection.read_line().unwrap();
+        assert_eq!(said.text(), "STAT\r\n");
+    }
+
+    fn dotted(pieces: &[&[u8]]) -> (Result<u64>, String) {
+        struct Pieces<'a>(std::collections::VecDeque<&'a [u8]>);
+        impl Read for Pieces<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0
+                    .pop_front()
+                    .map_or(Ok(0), |mut piece| piece.read(buffer))
+            }
+        }
+        let memory = Memory::new("");
+        let said = memory.said();
+        let mut connection = Connection::over(memory);
+        let pieces = pieces
+            .iter()
+            .copied()
+            .filter(|piece| !piece.is_empty())
+            .collect();
+        let result = connection.send_dotted(&mut Pieces(pieces));
+        if result.is_ok() {
+            connection.flush().unwrap();
+        }
+        (result, said.text())
+    }
+
+    #[test]
+    fn dots_are_stuffed_at_every_cut() {
+        let text = b".\r\n..a\n.b\nc.d\r\n.";
+        let expected = "..\r\n...a\r\n..b\r\nc.d\r\n..\r\n.\r\n";
+        for cut in 0..=text.len() {
+            let (result, said) = dotted(&[&text[..cut], &text[cut..]]);
+            assert_eq!(
+                (result.unwrap(), said.as_str()),
+                (text.len() as u64, expected)
+            );
+        }
+        assert_eq!(dotted(&[]).1, ".\r\n");
+    }
+
+    #[test]
+    fn a_bare_carriage_return_never_reaches_the_wire() {
+        for text in ["a\rb", "a\r", "\r.\r", "\n\r.\r\n"] {
+            for cut in 0..=text.len() {
+                let (start, end) = text.as_bytes().split_at(cut);
+                let (result, said) = dotted(&[start, end]);
+                assert!(matches!(result, Err(Error::Illegal { .. })), "{text:?}");
+                assert!(!said.contains("\r."), "{said:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pipelines_answer_in_order_and_never_run_ahead_too_far() {
+        let replies: String = (0..100).map(|number| format!("250 {number}\r\n")).collect();
+        let memory = Memory::in_pieces(replies.split_inclusive('\n'));
+        let said = memory.said();
+        let mut connection = Connection::over(memory);
+        let mut answered = 0;
+        connection
+            .pipeline(7, 0..100, |connection, number: i32| {
+                let reply = StatusReply::read(connection, Continuation::Coded)?;
+                assert_eq!(reply.to_string(), format!("250 {number}"));
+                let asked = said.text().lines().count();
+                assert!(asked <= answered + 7, "{asked} asked, {answered} answered");
+                answered += 1;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(answered, 100);
+    }
+
+    #[test]
+    fn the_bytes_of_a_pipeline_are_bounded_too() {
+        let memory = Memory::in_pieces(["250\r\n"; 20]);
+        let said = memory.said();
+        let mut connection = Connection::over(memory);
+        let line = "x".repeat(1_000);
+        let mut answered = 0;
+        connection
+            .pipeline(1_000, vec![line.as_str(); 20], |connection, _| {
+                StatusReply::read(connection, Continuation::Coded)?;
+                let ahead = said.bytes().len() - answered * 1_002;
+                assert!(ahead <= PIPELINE_BYTES + 1_002, "{ahead}");
+                answered += 1;
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn bytes_before_tls_are_refused_with_their_count() {
+        let mut connection = Connection::over(Memory::new("220 go\r\n235 injected\r\n"));
+        connection.read_line().unwrap();
+        let error = connection.start_tls().unwrap_err();
+        assert!(error.to_string().contains("14 bytes"), "{error}");
+    }
+
+    #[test]
+    fn queued_output_does_not_cross_into_tls() {
+        let mut connection = Connection::over(Memory::new("220 go\r\n"));
+        connection.read_line().unwrap();
+        connection.write_line("EHLO x").unwrap();
+        assert!(matches!(connection.start_tls(), Err(Error::Illegal { .. })));
+    }
+
+    #[test]
+    fn sending_stops_when_the_peer_answers_early() {
+        let mut connection = Connection::over(Memory::new("413 no\r\n"));
+        let sent = connection
+            .send_exactly(&mut io::repeat(b'x'), 1 << 30)
+            .unwrap();
+        assert!(sent < 1 << 20, "{sent}");
+        assert_eq!(connection.last_words(), None, "out of step");
+    }
+
+    #[test]
+    fn a_source_that_is_too_short_is_an_error() {
+        let mut connection = Connection::over(Memory::new(""));
+        let error = connection.send_exactly(&mut &b"abc"[..], 4).unwrap_err();
+        assert!(error.to_string().contains("3 of 4"), "{error}");
+    }
+}

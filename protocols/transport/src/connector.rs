@@ -1,0 +1,162 @@
+//! *Policy*: how connections are made. One connector serves a whole command.
+
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::connection::{Connection, Facts};
+use crate::dial::dial;
+use crate::endpoint::{Endpoint, Security};
+use crate::error::{Error, Result, Unreachable};
+use crate::limits::{Limits, Timeouts};
+use crate::proxy::{Proxies, Proxy, ProxyKind};
+use crate::resolve::{resolve, Family};
+use crate::socket::Socket;
+use crate::stream::Stream;
+use crate::tls::TlsPolicy;
+use crate::transcript::{Recorder, Transcript};
+
+/// How connections are made.
+#[derive(Clone, Default)]
+pub struct Connector {
+    /// How long we wait.
+    pub timeouts: Timeouts,
+    /// How much we take.
+    pub limits: Limits,
+    /// Which kind of address may be used.
+    pub family: Family,
+    /// The local address to connect from.
+    pub bind: Option<IpAddr>,
+    /// Dial this host and port whatever the endpoint says; its name stays the one that TLS verifies.
+    pub connect_to: Option<(String, u16)>,
+    /// Connect to this Unix socket instead.
+    pub unix_socket: Option<PathBuf>,
+    /// Which proxy is asked for which host.
+    pub proxies: Proxies,
+    /// What is asked of TLS.
+    pub tls: Arc<TlsPolicy>,
+    /// Where conversations are recorded.
+    pub transcript: Option<Transcript>,
+}
+
+impl Connector {
+    /// Connects, through a proxy if there is one for the endpoint, with TLS if that starts with the
+    /// first byte.
+    pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection> {
+        let route = match self.unix_socket {
+            Some(_) => None,
+            None => self.proxies.choose(endpoint),
+        };
+        let mut connection = match route {
+            Some(proxy) => self.through(proxy, endpoint)?,
+            None => self.direct(endpoint)?,
+        };
+        if endpoint.security == Security::Tls {
+            connection.handshake()?;
+        }
+        Ok(connection)
+    }
+
+    /// Connects to a proxy itself, for a protocol that speaks to it (HTTP in absolute form).
+    pub fn connect_to_proxy(&self, proxy: &Proxy) -> Result<Connection> {
+        let mut connection = self.open(&proxy.endpoint, None)?;
+        connection.facts_mut().proxy = Some(proxy.to_string());
+        if proxy.endpoint.security == Security::Tls {
+            connection.handshake()?;
+        }
+        Ok(connection)
+    }
+
+    fn direct(&self, endpoint: &Endpoint) -> Result<Connection> {
+        self.open(endpoint, self.connect_to.as_ref())
+    }
+
+    fn through(&self, proxy: &Proxy, endpoint: &Endpoint) -> Result<Connection> {
+        let started = Instant::now();
+        let mut target = endpoint.clone();
+        if let Some((host, port)) = &self.connect_to {
+            (target.host, target.port) = (host.clone(), *port);
+        }
+        if proxy.kind == ProxyKind::Socks5 {
+            let deadline = self.timeouts.end_of(self.timeouts.connect);
+            let found = resolve(&target.host, target.port, self.family, deadline)?;
+            target.host = found
+                .first()
+                .map_or(target.host, |address| address.ip().to_string());
+        }
+        let mut connection = self.connect_to_proxy(proxy)?;
+        proxy.tunnel(&mut connection, &target)?;
+        let facts = Facts {
+            peer: endpoint.to_string(),
+            host: endpoint.host.clone(),
+            connect: started.elapsed(),
+            handshake: None,
+            tls: None,
+            ..connection.facts().clone()
+        };
+        let (stream, recorder) = connection
+            .into_parts()
+            .ok_or_else(|| Error::illegal("the proxy is gone"))?;
+        Ok(self.wrap(stream, facts, recorder))
+    }
+
+    /// Opens a socket. `instead` is where to dial when not at the endpoint itself.
+    fn open(&self, endpoint: &Endpoint, instead: Option<&(String, u16)>) -> Result<Connection> {
+        let deadline = self.timeouts.end_of(self.timeouts.connect);
+        let mut facts = Facts {
+            peer: endpoint.to_string(),
+            host: endpoint.host.clone(),
+            ..Facts::default()
+        };
+        let started = Instant::now();
+        if let Some(path) = &self.unix_socket {
+            let stream = UnixStream::connect(path)
+                .map_err(|error| unreachable(endpoint, format!("{}: {error}", path.display())))?;
+            facts.address = Some(path.display().to_string());
+            facts.connect = started.elapsed();
+            return Ok(self.wrap(Box::new(Socket::unix(stream)), facts, self.recorder()));
+        }
+        let (host, port) = instead.map_or((&endpoint.host, endpoint.port), |(host, port)| {
+            (host, *port)
+        });
+        let addresses = resolve(host, port, self.family, deadline)?;
+        facts.resolve = started.elapsed();
+        let started = Instant::now();
+        let (socket, address) = dial(&facts.peer, &addresses, self.bind, deadline)?;
+        facts.connect = started.elapsed();
+        facts.address = Some(address.to_string());
+        let socket =
+            Socket::tcp(socket).map_err(|error| unreachable(endpoint, error.to_string()))?;
+        Ok(self.wrap(Box::new(socket), facts, self.recorder()))
+    }
+
+    fn recorder(&self) -> Option<Recorder> {
+        self.transcript.as_ref().map(Transcript::recorder)
+    }
+
+    fn wrap(
+        &self,
+        stream: Box<dyn Stream>,
+        facts: Facts,
+        recorder: Option<Recorder>,
+    ) -> Connection {
+        Connection::new(
+            stream,
+            facts,
+            self.timeouts.clone(),
+            self.limits.clone(),
+            Arc::clone(&self.tls),
+            recorder,
+        )
+    }
+}
+
+fn unreachable(endpoint: &Endpoint, why: String) -> Error {
+    Error::Unreachable {
+        peer: endpoint.to_string(),
+        because: Unreachable::NobodyAnswers,
+        why,
+    }
+}

@@ -1,0 +1,282 @@
+//! *Where*: host, port and security; and the one URL parser that all decisions are made from.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+use crate::escape::escaped;
+
+/// Whether and when a conversation is encrypted. Nothing is opportunistic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Security {
+    /// Never.
+    Plain,
+    /// By a command of the protocol, or the conversation fails.
+    StartTls,
+    /// From the first byte.
+    Tls,
+}
+
+/// A service's address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The URL scheme of the service, such as `http`: it decides which proxy is asked.
+    pub scheme: String,
+    /// A name (as A-labels) or an address (IPv6 without brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Whether and when TLS is used.
+    pub security: Security,
+}
+
+impl Endpoint {
+    /// The endpoint that a URL names, where `port` is used if it names none.
+    pub fn from_url(url: &Url, port: u16, security: Security) -> Result<Endpoint> {
+        let host = match url.host() {
+            Some(Host::Ipv6(address)) => address.to_string(),
+            Some(host) => host.to_string(),
+            None => String::new(),
+        };
+        if host.is_empty() {
+            return Err(Error::illegal(format!(
+                "{} names no host",
+                without_password(url)
+            )));
+        }
+        // A domain name holds at most 255 octets (RFC 1035 section 2.3.4).
+        if host.len() > 255 {
+            return Err(Error::illegal("the host name is longer than 255 octets"));
+        }
+        Ok(Endpoint {
+            scheme: url.scheme().to_owned(),
+            host,
+            port: url.port().unwrap_or(port),
+            security,
+        })
+    }
+
+    /// Whether the host is this machine itself, so that nothing sent there can be overheard.
+    pub fn is_loopback(&self) -> bool {
+        is_localhost(&self.host)
+            || self
+                .host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// Whether a name means this machine by definition (RFC 6761 section 6.3).
+pub(crate) fn is_localhost(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Reads a URL, or `host[:port][/path]` which takes `default_scheme`.
+///
+/// The `url` crate drops CR, LF and TAB without a word, decodes `%` in the hosts of some schemes
+/// and leaves it in others, and knows internationalised and numeric hosts for some schemes only.
+/// Here control characters, spaces, backslashes and `%` in a host are refused, and hosts mean the
+/// same for every scheme.
+pub fn parse_url(text: &str, default_scheme: &str) -> Result<Url> {
+    let text = text.trim();
+    let wrong = |why: &str| {
+        Error::illegal(format!(
+            "{}: {why}",
+            escaped(hide_password(text).as_bytes())
+        ))
+    };
+    if text
+        .chars()
+        .any(|c| c.is_control() || c == ' ' || c == '\\')
+    {
+        return Err(wrong(
+            "a URL cannot hold control characters, spaces or backslashes; write them as %XX",
+        ));
+    }
+    let whole = match text.split_once("://") {
+        Some((scheme, _)) if is_scheme(scheme) => text.to_owned(),
+        _ => format!("{default_scheme}://{text}"),
+    };
+    let authority = whole.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    if host.contains('%') {
+        return Err(wrong("a host name cannot hold %"));
+    }
+    let mut url = Url::parse(&whole).map_err(|error| wrong(&error.to_string()))?;
+    if let Some(Host::Domain(host)) = url.host() {
+        let host = Host::parse(host).map_err(|error| wrong(&error.to_string()))?;
+        url.set_host(Some(&host.to_string()))
+            .map_err(|error| wrong(&error.to_string()))?;
+    }
+    Ok(url)
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+/// A part of a URL with its `%XX` decoded once, if it then holds nothing that could end a line.
+/// `what` names the part in the error.
+pub fn decoded(part: &str, what: &str) -> Result<String> {
+    let text = percent_decode_str(part)
+        .decode_utf8()
+        .map_err(|_| Error::illegal(format!("the {what} in the URL is not UTF-8")))?;
+    if text.chars().any(char::is_control) {
+        return Err(Error::illegal(format!(
+            "the {what} in the URL holds a control character"
+        )));
+    }
+    Ok(text.into_owned())
+}
+
+/// A URL as it may be shown: without its password.
+pub fn without_password(url: &Url) -> String {
+    hide_password(url.as_str())
+}
+
+fn hide_password(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(start);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{scheme}{user}@{host}{path}"),
+            None => text.to_owned(),
+        },
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> String {
+        let url = parse_url(text, "http").unwrap();
+        Endpoint::from_url(&url, 80, Security::Plain)
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn hosts_mean_the_same_for_every_scheme() {
+        for scheme in ["http", "imap", "gopher"] {
+            assert_eq!(
+                host(&format!("{scheme}://EXAMPLE.com:81/")),
+                "example.com:81"
+            );
+            assert_eq!(
+                host(&format!("{scheme}://exämple.com:81")),
+                "xn--exmple-cua.com:81"
+            );
+            assert_eq!(host(&format!("{scheme}://0x7f.1:81")), "127.0.0.1:81");
+            assert_eq!(host(&format!("{scheme}://2130706433:81")), "127.0.0.1:81");
+            assert_eq!(host(&format!("{scheme}://[::1]:81")), "[::1]:81");
+            assert_eq!(
+                host(&format!("{scheme}://ｅxample。com:81")),
+                "example.com:81"
+            );
+            assert_eq!(
+                host(&format!("{scheme}://u@h:p@example.com:81")),
+                "example.com:81"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bare_host_takes_the_default_scheme() {
+        assert_eq!(
+            parse_url("localhost:2525", "smtp").unwrap().as_str(),
+            "smtp://localhost:2525"
+        );
+        assert_eq!(host("www.example.com/a://b"), "www.example.com:80");
+    }
+
+    #[test]
+    fn what_could_smuggle_is_refused() {
+        for text in [
+            "http://a/\r\nX: y",
+            "http://a/\tb",
+            "http://a b/",
+            "http://a\\@b/",
+            "http://EX%41MPLE.com/",
+            "imap://EX%41MPLE.com/",
+            "http://a%2fb/",
+            "http://",
+            "http://a:99999/",
+            "http://[fe80::1%25eth0]/",
+            "http://a\0b/",
+            "imap:///x",
+            "",
+        ] {
+            let refused = parse_url(text, "http")
+                .and_then(|url| Endpoint::from_url(&url, 80, Security::Plain));
+            assert!(
+                matches!(refused, Err(Error::Illegal { .. })),
+                "{text:?}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn parts_are_decoded_once() {
+        assert_eq!(decoded("a%40b%2520", "user").unwrap(), "a@b%20");
+        for wrong in ["a%0d%0aDELE", "%00", "%0a", "%09", "%7f", "%ff"] {
+            assert!(decoded(wrong, "path").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let url = parse_url("ftp://fred:pa:ss@example.com/x@y", "ftp").unwrap();
+        assert_eq!(without_password(&url), "ftp://fred@example.com/x@y");
+        let error = parse_url("ftp://fred:canary@exa mple/", "ftp").unwrap_err();
+        assert!(!error.to_string().contains("canary"));
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_number() {
+        let endpoint = |text: &str| {
+            let url = parse_url(text, "http").unwrap();
+            Endpoint::from_url(&url, 80, Security::Plain).unwrap()
+        };
+        for near in [
+            "localhost",
+            "a.localhost",
+            "localhost.",
+            "127.8.9.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(endpoint(near).is_loopback(), "{near}");
+        }
+        for far in [
+            "localhost.example",
+            "128.0.0.1",
+            "[::2]",
+            "127.0.0.1.example",
+        ] {
+            assert!(!endpoint(far).is_loopback(), "{far}");
+        }
+    }
+}

@@ -1,0 +1,578 @@
+//! The way through a proxy: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929);
+//! and which proxy serves which host.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+use url::Url;
+
+use crate::connection::Connection;
+use crate::endpoint::{decoded, parse_url, Endpoint, Security};
+use crate::error::{Error, Refusal, Result};
+use crate::escape::escaped;
+use crate::framing::Length;
+use crate::secret::Secret;
+
+/// How a proxy is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProxyKind {
+    /// HTTP; a TLS proxy (`https`) has its endpoint's security set.
+    Http,
+    /// SOCKS5; names are resolved here.
+    Socks5,
+    /// SOCKS5; names are resolved by the proxy.
+    Socks5h,
+}
+
+/// A proxy and what it wants to know of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// How it is spoken to.
+    pub kind: ProxyKind,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// User and password.
+    pub credentials: Option<(String, Secret)>,
+}
+
+impl Proxy {
+    /// Reads `http://`, `https://`, `socks5://` or `socks5h://`; `http` if there is no scheme.
+    pub fn parse(text: &str) -> Result<Proxy> {
+        let url = parse_url(text, "http")?;
+        let (kind, port, security) = match url.scheme() {
+            "http" => (ProxyKind::Http, 80, Security::Plain),
+            "https" => (ProxyKind::Http, 443, Security::Tls),
+            "socks5" => (ProxyKind::Socks5, 1080, Security::Plain),
+            "socks5h" => (ProxyKind::Socks5h, 1080, Security::Plain),
+            other => {
+                return Err(Error::illegal(format!(
+                    "{other} is not a kind of proxy; there are http, https, socks5 and socks5h"
+                )))
+            }
+        };
+        Ok(Proxy {
+            kind,
+            endpoint: Endpoint::from_url(&url, port, security)?,
+            credentials: credentials(&url)?,
+        })
+    }
+
+    /// The value of a `Proxy-Authorization` field (RFC 7617), split before the secret.
+    pub fn authorization(&self) -> Option<(&'static str, Secret)> {
+        let (user, password) = self.credentials.as_ref()?;
+        let pair = format!("{user}:{}", password.reveal());
+        Some(("Basic ", Secret::from(STANDARD.encode(pair))))
+    }
+
+    /// Asks the proxy for a way to `target`. Afterwards the connection is as good as direct.
+    pub(crate) fn tunnel(&self, connection: &mut Connection, target: &Endpoint) -> Result<()> {
+        connection.doing("asking the proxy for a way through");
+        match self.kind {
+            ProxyKind::Http => self.connect(connection, target)?,
+            ProxyKind::Socks5 | ProxyKind::Socks5h => self.socks(connection, target)?,
+        }
+        // Bytes from before the tunnel would pass for the target's (as with STARTTLS).
+        if connection.has_unread() {
+            return Err(connection.malformed(
+                "a proxy says nothing behind its yes",
+                connection.input.unread(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn connect(&self, connection: &mut Connection, target: &Endpoint) -> Result<()> {
+        connection.write_line(format!("CONNECT {target} HTTP/1.1"))?;
+        connection.write_line(format!("Host: {target}"))?;
+        if let Some((scheme, secret)) = self.authorization() {
+            connection
+                .write_secret_line(format!("Proxy-Authorization: {scheme}"), secret.reveal())?;
+        }
+        connection.write_line("")?;
+        let status = connection.read_line()?.to_vec();
+        let code = parse_status(&status)
+            .ok_or_else(|| connection.malformed("expected an HTTP status line", &status))?;
+        let (max_lines, max_bytes) = (
+            connection.limits().reply_lines,
+            connection.limits().reply_bytes,
+        );
+        let mut bytes = 0;
+        for _ in 0..max_lines {
+            let length = connection.read_line()?.len();
+            bytes += length;
+            if length == 0 {
+                return match code {
+                    200..=299 => Ok(()),
+                    407 => Err(connection.refused(escaped(&status), Refusal::Credentials)),
+                    429 | 502..=504 => {
+                        Err(connection.refused(escaped(&status), Refusal::Transient))
+                    }
+                    _ => Err(connection.refused(escaped(&status), Refusal::Lasting)),
+                };
+            }
+            if bytes > max_bytes {
+                break;
+            }
+        }
+        Err(Error::TooLarge {
+            what: format!("{}: the proxy's reply, in lines,", connection.peer()),
+            limit: max_lines as u64,
+        })
+    }
+
+    fn socks(&self, connection: &mut Connection, target: &Endpoint) -> Result<()> {
+        // RFC 1928 section 3: version, and the methods that we can do.
+        let methods: &[u8] = match self.credentials {
+            Some(_) => &[5, 2, 0, 2],
+            None => &[5, 1, 0],
+        };
+        connection.send_exactly(&mut &methods[..], methods.len() as u64)?;
+        let answer = read_exactly(connection, 2)?;
+        match answer.as_slice() {
+            [5, 0] => {}
+            [5, 2] if self.credentials.is_some() => self.socks_log_in(connection)?,
+            [5, _] => {
+                let why = "the SOCKS proxy accepts no way to log in that we have";
+                return Err(connection.refused(why, Refusal::Credentials));
+            }
+            _ => return Err(connection.malformed("expected a SOCKS5 reply", &answer)),
+        }
+        let mut request = vec![5, 1, 0];
+        match target.host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => {
+                request.push(1);
+                request.extend_from_slice(&address.octets());
+            }
+            Ok(IpAddr::V6(address)) => {
+                request.push(4);
+                request.extend_from_slice(&address.octets());
+            }
+            Err(_) => push_with_length(&mut request, 3, target.host.as_bytes())?,
+        }
+        request.extend_from_slice(&target.port.to_be_bytes());
+        connection.send_exactly(&mut request.as_slice(), request.len() as u64)?;
+        self.socks_reply(connection)
+    }
+
+    /// RFC 1929.
+    fn socks_log_in(&self, connection: &mut Connection) -> Result<()> {
+        let Some((user, password)) = &self.credentials else {
+            return Ok(());
+        };
+        let mut request = Vec::new();
+        push_with_length(&mut request, 1, user.as_bytes())?;
+        let length = u8::try_from(password.reveal().len())
+            .map_err(|_| Error::illegal("a SOCKS password cannot be longer than 255 bytes"))?;
+        request.push(length);
+        connection.send_secret(&request, password.reveal().as_bytes())?;
+        let answer = read_exactly(connection, 2)?;
+        match answer.as_slice() {
+            [_, 0] => Ok(()),
+            _ => Err(connection.refused(
+                "the SOCKS proxy refuses user or password",
+                Refusal::Credentials,
+            )),
+        }
+    }
+
+    /// RFC 1928 section 6. The bound address that follows is of no use to us, but must be read.
+    fn socks_reply(&self, connection: &mut Connection) -> Result<()> {
+        let answer = read_exactly(connection, 4)?;
+        let [5, code, 0, kind] = answer.as_slice() else {
+            return Err(connection.malformed("expected a SOCKS5 reply", &answer));
+        };
+        let length = match kind {
+            1 => 4,
+            4 => 16,
+            3 => read_exactly(connection, 1)?
+                .first()
+                .copied()
+                .unwrap_or(0)
+                .into(),
+            _ => return Err(connection.malformed("a SOCKS5 address is of kind 1, 3 or 4", &answer)),
+        };
+        read_exactly(connection, length + 2)?;
+        let (why, refusal) = match code {
+            0 => return Ok(()),
+            2 => ("its rules forbid it", Refusal::Lasting),
+            3 => ("the network is unreachable", Refusal::Transient),
+            4 => ("the host is unreachable", Refusal::Transient),
+            5 => ("the connection was refused", Refusal::Transient),
+            6 => ("the time to live ran out", Refusal::Transient),
+            7 => ("it does not know the command", Refusal::Lasting),
+            8 => ("it does not know the kind of address", Refusal::Lasting),
+            _ => ("a general failure", Refusal::Transient),
+        };
+        Err(connection.refused(format!("the SOCKS proxy says {code}: {why}"), refusal))
+    }
+}
+
+fn push_with_length(request: &mut Vec<u8>, kind: u8, bytes: &[u8]) -> Result<()> {
+    let length = u8::try_from(bytes.len())
+        .map_err(|_| Error::illegal("SOCKS cannot carry a name longer than 255 bytes"))?;
+    request.push(kind);
+    request.push(length);
+    request.extend_from_slice(bytes);
+    Ok(())
+}
+
+fn read_exactly(connection: &mut Connection, count: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut body = connection.body(Length::new(count));
+    while let Some(part) = body.next_part()? {
+        bytes.extend_from_slice(part);
+    }
+    Ok(bytes)
+}
+
+/// `HTTP/1.x SP 3DIGIT`
+fn parse_status(line: &[u8]) -> Option<u16> {
+    let rest = line.strip_prefix(b"HTTP/1.")?;
+    match rest {
+        [b'0' | b'1', b' ', digits @ ..] => {
+            let digits = digits.split(|byte| *byte == b' ').next()?;
+            let text = std::str::from_utf8(digits).ok()?;
+            let valid = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+            valid.then(|| text.parse().ok()).flatten()
+        }
+        _ => None,
+    }
+}
+
+fn credentials(url: &Url) -> Result<Option<(String, Secret)>> {
+    if url.username().is_empty() {
+        return Ok(None);
+    }
+    let user = decoded(url.username(), "proxy user")?;
+    let password = decoded(url.password().unwrap_or_default(), "proxy password")?;
+    Ok(Some((user, Secret::from(password))))
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.endpoint.scheme, self.endpoint)
+    }
+}
+
+/// Which proxy serves which host.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies {
+    /// For every scheme that has none of its own.
+    pub all: Option<Proxy>,
+    /// For URLs of the scheme `http`.
+    pub http: Option<Proxy>,
+    /// For URLs of the scheme `https`.
+    pub https: Option<Proxy>,
+    /// Hosts that are reached directly.
+    pub except: NoProxy,
+}
+
+impl Proxies {
+    /// What the environment says: `http_proxy` (in lower case only, because a CGI server sets the
+    /// other from a request's header), `https_proxy`, `all_proxy` and `no_proxy`.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Proxies> {
+        let either = |name: &str| variable(name).or_else(|| variable(&name.to_uppercase()));
+        let proxy = |text: Option<String>| {
+            let text = text.filter(|text| !text.trim().is_empty());
+            text.map(|text| Proxy::parse(&text)).transpose()
+        };
+        Ok(Proxies {
+            all: proxy(either("all_proxy"))?,
+            http: proxy(variable("http_proxy"))?,
+            https: proxy(either("https_proxy"))?,
+            except: NoProxy::parse(&either("no_proxy").unwrap_or_default()),
+        })
+    }
+
+    /// The proxy on the way to an endpoint.
+    pub fn choose(&self, target: &Endpoint) -> Option<&Proxy> {
+        if self.except.contains(&target.host, target.port) {
+            return None;
+        }
+        let own = match target.scheme.as_str() {
+            "http" => self.http.as_ref(),
+            "https" => self.https.as_ref(),
+            _ => None,
+        };
+        own.or(self.all.as_ref())
+    }
+}
+
+/// Hosts that are reached without a proxy.
+///
+/// Entries are separated by commas or spaces: `*` is every host; `example.com` and `.example.com`
+/// are that domain and all below it; an address is itself; `10.0.0.0/8` is a network; each may end
+/// in `:port`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NoProxy {
+    entries: Vec<(Pattern, Option<u16>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    Every,
+    Domain(String),
+    Network(IpAddr, u32),
+}
+
+impl NoProxy {
+    /// Reads the list; what is no entry is left out.
+    pub fn parse(text: &str) -> NoProxy {
+        NoProxy {
+            entries: text
+                .split([',', ' '])
+                .filter(|entry| !entry.is_empty())
+                .filter_map(parse_exception)
+                .collect(),
+        }
+    }
+
+    /// Whether a host is reached directly.
+    pub fn contains(&self, host: &str, port: u16) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let address = host
+            .parse::<IpAddr>()
+            .ok()
+            .map(|address| address.to_canonical());
+        self.entries.iter().any(|(pattern, wanted)| {
+            wanted.is_none_or(|wanted| wanted == port)
+                && match (pattern, address) {
+                    (Pattern::Every, _) => true,
+                    (Pattern::Network(network, bits), Some(address)) => {
+                        is_within(address, *network, *bits)
+                    }
+                    (Pattern::Domain(domain), None) => host
+                        .strip_suffix(domain.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+                    _ => false,
+                }
+        })
+    }
+}
+
+fn parse_exception(entry: &str) -> Option<(Pattern, Option<u16>)> {
+    if let Some(pattern) = parse_pattern(entry) {
+        return Some((pattern, None));
+    }
+    let (host, port) = entry.rsplit_once(':')?;
+    Some((parse_pattern(host)?, Some(port.parse().ok()?)))
+}
+
+fn parse_pattern(text: &str) -> Option<Pattern> {
+    if text == "*" {
+        return Some(Pattern::Every);
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    let (address, bits) = match bare.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (bare, None),
+    };
+    if let Ok(address) = address.parse::<IpAddr>() {
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(width), |bits| bits.parse().ok())?;
+        return (bits <= width).then_some(Pattern::Network(address, bits));
+    }
+    let domain = text.trim_start_matches('.').trim_end_matches('.');
+    let valid = !domain.is_empty() && !domain.contains([':', '/', '*']);
+    valid.then(|| Pattern::Domain(domain.to_ascii_lowercase()))
+}
+
+fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    let same = |a: u128, b: u128, width: u32| {
+        let shift = width - bits.min(width);
+        a.checked_shr(shift).unwrap_or(0) == b.checked_shr(shift).unwrap_or(0)
+    };
+    match (address, network) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => same(u32::from(a).into(), u32::from(b).into(), 32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => same(a.into(), b.into(), 128),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+
+    fn endpoint(scheme: &str, host: &str, port: u16) -> Endpoint {
+        Endpoint {
+            scheme: scheme.into(),
+            host: host.into(),
+            port,
+            security: Security::Plain,
+        }
+    }
+
+    /// Asks a scripted proxy for a way to example.com:25.
+    fn tunnel(proxy: &str, says: &[u8]) -> (Result<()>, Vec<u8>) {
+        let proxy = Proxy::parse(proxy).unwrap();
+        let memory = Memory::in_pieces(says.chunks(3));
+        let said = memory.said();
+        let mut connection = Connection::over(memory);
+        let result = proxy.tunnel(&mut connection, &endpoint("smtp", "example.com", 25));
+        (result, said.bytes())
+    }
+
+    #[test]
+    fn connect_says_where_to_and_who_asks() {
+        let (result, said) = tunnel(
+            "http://fred:pa%3Ass@proxy",
+            b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n",
+        );
+        result.unwrap();
+        let expected = "CONNECT example.com:25 HTTP/1.1\r\nHost: example.com:25\r\n\
+                        Proxy-Authorization: Basic ZnJlZDpwYTpzcw==\r\n\r\n";
+        assert_eq!(String::from_utf8(said).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_refusal_by_the_proxy_is_told_apart() {
+        let kind = |reply: &str| match tunnel("http://proxy", reply.as_bytes()).0 {
+            Err(Error::Refused { refusal, .. }) => Some(refusal),
+            _ => None,
+        };
+        assert_eq!(
+            kind("HTTP/1.1 407 Who?\r\n\r\n"),
+            Some(Refusal::Credentials)
+        );
+        assert_eq!(kind("HTTP/1.1 503 Later\r\n\r\n"), Some(Refusal::Transient));
+        assert_eq!(kind("HTTP/1.0 403 No\r\n\r\n"), Some(Refusal::Lasting));
+    }
+
+    #[test]
+    fn nothing_may_come_behind_the_proxys_yes() {
+        let says = b"HTTP/1.1 200 OK\r\n\r\n220 fake\r\n";
+        let mut connection = Connection::over(Memory::new(says));
+        let proxy = Proxy::parse("proxy").unwrap();
+        let result = proxy.tunnel(&mut connection, &endpoint("smtp", "example.com", 25));
+        assert!(matches!(result, Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn what_is_no_http_reply_is_told() {
+        for says in [
+            "SSH-2.0\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/2 200\r\n\r\n",
+            "HTTP/1.1 20\r\n\r\n",
+        ] {
+            let (result, _) = tunnel("http://proxy", says.as_bytes());
+            assert!(matches!(result, Err(Error::Malformed { .. })), "{says}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(2_000));
+        let (result, _) = tunnel("http://proxy", endless.as_bytes());
+        assert!(matches!(result, Err(Error::TooLarge { .. })));
+    }
+
+    const GRANTED: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+
+    #[test]
+    fn socks_passes_the_name_on() {
+        let (result, said) = tunnel("socks5h://proxy", &[&[5, 0], GRANTED].concat());
+        result.unwrap();
+        let request = [&[5, 1, 0, 5, 1, 0, 3, 11][..], b"example.com", &[0, 25]].concat();
+        assert_eq!(said, request);
+    }
+
+    #[test]
+    fn socks_logs_in_only_when_asked() {
+        let (result, said) = tunnel("socks5h://u:pw@proxy", &[&[5, 2, 1, 0], GRANTED].concat());
+        result.unwrap();
+        assert_eq!(&said[..11], [5, 2, 0, 2, 1, 1, b'u', 2, b'p', b'w', 5]);
+        let (result, said) = tunnel("socks5h://proxy", &[5, 2]);
+        assert!(matches!(
+            result,
+            Err(Error::Refused {
+                refusal: Refusal::Credentials,
+                ..
+            })
+        ));
+        assert_eq!(said.len(), 3);
+    }
+
+    #[test]
+    fn socks_replies_are_checked_to_their_last_byte() {
+        let name = [&[5, 0, 5, 0, 0, 3, 4][..], b"host", &[0, 1]].concat();
+        tunnel("socks5h://proxy", &name).0.unwrap();
+        for says in [
+            &[4, 0][..],
+            &[5, 0, 5, 0, 0, 2, 0],
+            &[5, 0, 4, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+        ] {
+            let (result, _) = tunnel("socks5h://proxy", says);
+            assert!(matches!(result, Err(Error::Malformed { .. })), "{says:?}");
+        }
+        let whole = [&[5, 0], GRANTED].concat();
+        for length in 0..whole.len() {
+            let (result, _) = tunnel("socks5h://proxy", &whole[..length]);
+            assert!(matches!(result, Err(Error::Closed { .. })), "{length}");
+        }
+        let (result, _) = tunnel("socks5h://proxy", &[5, 0, 5, 5, 0, 1, 0, 0, 0, 0, 0, 0]);
+        assert!(result.unwrap_err().to_string().contains("refused"));
+    }
+
+    #[test]
+    fn a_name_too_long_for_socks_is_refused() {
+        let proxy = Proxy::parse("socks5h://proxy").unwrap();
+        let mut connection = Connection::over(Memory::in_pieces([[5, 0]]));
+        let result = proxy.tunnel(&mut connection, &endpoint("smtp", &"a".repeat(256), 25));
+        assert!(matches!(result, Err(Error::Illegal { .. })));
+    }
+
+    #[test]
+    fn exceptions_match_as_documented() {
+        let list =
+            NoProxy::parse("example.com, .example.org:81,10.0.0.0/8,::1,192.0.2.7:80,fe80::/10");
+        for (host, port, direct) in [
+            ("example.com", 1, true),
+            ("EXAMPLE.com.", 1, true),
+            ("www.example.com", 1, true),
+            ("notexample.com", 1, false),
+            ("example.com.evil", 1, false),
+            ("example.org", 81, true),
+            ("example.org", 80, false),
+            ("10.255.0.1", 1, true),
+            ("::ffff:10.0.0.1", 1, true),
+            ("11.0.0.1", 1, false),
+            ("::1", 1, true),
+            ("::2", 1, false),
+            ("192.0.2.7", 80, true),
+            ("192.0.2.7", 81, false),
+            ("febf::1", 1, true),
+        ] {
+            assert_eq!(list.contains(host, port), direct, "{host}:{port}");
+        }
+        assert!(NoProxy::parse("*").contains("anything", 1));
+        assert!(NoProxy::parse("0.0.0.0/0").contains("1.2.3.4", 1));
+        assert!(!NoProxy::parse("1.2.3.4/99,/,:").contains("1.2.3.4", 1));
+        assert!(!NoProxy::default().contains("localhost", 1));
+    }
+
+    #[test]
+    fn the_environment_chooses_by_scheme() {
+        let environment = |name: &str| match name {
+            "http_proxy" => Some("http://plain:3128".to_owned()),
+            "HTTP_PROXY" => Some("http://attacker".to_owned()),
+            "HTTPS_PROXY" => Some("secure:3129".to_owned()),
+            "all_proxy" => Some("socks5h://rest".to_owned()),
+            "no_proxy" => Some("near.example".to_owned()),
+            _ => None,
+        };
+        let proxies = Proxies::from_environment(environment).unwrap();
+        let chosen = |scheme: &str, host: &str| {
+            let proxy = proxies.choose(&endpoint(scheme, host, 1));
+            proxy.map(Proxy::to_string)
+        };
+        assert_eq!(chosen("http", "a").unwrap(), "http://plain:3128");
+        assert_eq!(chosen("https", "a").unwrap(), "http://secure:3129");
+        assert_eq!(chosen("imap", "a").unwrap(), "socks5h://rest:1080");
+        assert_eq!(chosen("http", "near.example"), None);
+        let only = |name: &str| (name == "HTTP_PROXY").then(|| "http://attacker".to_owned());
+        assert!(Proxies::from_environment(only).unwrap().http.is_none());
+    }
+}

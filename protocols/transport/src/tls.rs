@@ -1,0 +1,418 @@
+//! TLS over any stream, by the system's library.
+//!
+//! Known traps of that library, each met here: building its connector is slow, so it is built once
+//! and only when needed; a handshake time-out hides in an error's source chain; an end of TCP
+//! without close_notify looks like a clean end, so the stream below keeps note.
+
+use std::io::{self, Read, Write};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use native_tls::{HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
+
+use crate::certificate::{self, Certificate};
+use crate::error::{excerpt, Error, Result};
+use crate::stream::Stream;
+
+/// What a client asks of TLS. Plain data; the library's connector is built from it once, when the
+/// first handshake needs it.
+#[derive(Default)]
+pub struct TlsPolicy {
+    /// Authorities to trust beside the system's: a PEM file's text.
+    pub roots: Option<String>,
+    /// Our own certificate chain and PKCS#8 key, both PEM.
+    pub identity: Option<(String, String)>,
+    /// The oldest version that will do.
+    pub minimum: Option<TlsVersion>,
+    /// SHA-256 digests of public keys (the certificate's SubjectPublicKeyInfo), of which the peer
+    /// must show one. Empty: any key that its certificate vouches for.
+    pub pins: Vec<[u8; 32]>,
+    /// Accept any certificate. The pins still hold.
+    pub insecure: bool,
+    /// Application protocols to offer (RFC 7301), best first.
+    pub alpn: Vec<String>,
+    connector: OnceLock<std::result::Result<TlsConnector, String>>,
+}
+
+/// A version of TLS that may be demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2, also the default.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// What a handshake told.
+#[derive(Debug, Clone, Default)]
+pub struct TlsFacts {
+    /// The application protocol that the server chose.
+    pub alpn: Option<String>,
+    /// The server's certificate as DER.
+    pub certificate: Vec<u8>,
+}
+
+impl TlsFacts {
+    /// The server's certificate, read.
+    pub fn certificate(&self) -> Option<Certificate> {
+        Certificate::parse(&self.certificate).ok()
+    }
+}
+
+impl TlsPolicy {
+    /// Whether two policies would trust the same peers, so that a connection made under one may be
+    /// used under the other.
+    pub fn is_same(&self, other: &TlsPolicy) -> bool {
+        std::ptr::eq(self, other)
+    }
+
+    fn connector(&self) -> std::result::Result<&TlsConnector, String> {
+        self.connector
+            .get_or_init(|| self.build())
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn build(&self) -> std::result::Result<TlsConnector, String> {
+        let mut builder = TlsConnector::builder();
+        for root in self.root_certificates()? {
+            builder.add_root_certificate(root);
+        }
+        if let Some((chain, key)) = &self.identity {
+            let identity = Identity::from_pkcs8(chain.as_bytes(), key.as_bytes()).map_err(|error| {
+                format!("the client certificate or its key cannot be used: {error}; the key must be PKCS#8 PEM (-----BEGIN PRIVATE KEY-----)")
+            })?;
+            builder.identity(identity);
+        }
+        builder.min_protocol_version(Some(match self.minimum {
+            Some(TlsVersion::V1_3) => Protocol::Tlsv13,
+            _ => Protocol::Tlsv12,
+        }));
+        let alpn: Vec<&str> = self.alpn.iter().map(String::as_str).collect();
+        if !alpn.is_empty() {
+            builder.request_alpns(&alpn);
+        }
+        builder.danger_accept_invalid_certs(self.insecure);
+        builder.danger_accept_invalid_hostnames(self.insecure);
+        builder.build().map_err(|error| error.to_string())
+    }
+
+    /// The library only logs a root that it cannot read, so each is read here first.
+    fn root_certificates(&self) -> std::result::Result<Vec<native_tls::Certificate>, String> {
+        let Some(pem) = &self.roots else {
+            return Ok(Vec::new());
+        };
+        certificate::from_pem(pem.as_bytes())?
+            .iter()
+            .map(|der| native_tls::Certificate::from_der(der).map_err(|error| error.to_string()))
+            .collect()
+    }
+
+    /// The handshake, with the host name verified. `peer` names the endpoint in errors.
+    pub(crate) fn handshake(
+        &self,
+        host: &str,
+        peer: &str,
+        mut stream: Box<dyn Stream>,
+        deadline: Instant,
+    ) -> Result<(Box<dyn Stream>, TlsFacts)> {
+        let started = Instant::now();
+        stream.set_deadline(Some(deadline));
+        let connector = self.connector().map_err(|why| insecure(peer, why, false))?;
+        match connector.connect(host, Below::new(stream)) {
+            Ok(stream) => {
+                let facts = self.check(peer, &stream)?;
+                Ok((Box::new(Tls { stream }), facts))
+            }
+            Err(HandshakeError::WouldBlock(_)) => Err(timed_out(peer, started)),
+            Err(HandshakeError::Failure(error)) => Err(explain(peer, started, &error)),
+        }
+    }
+
+    fn check(&self, peer: &str, stream: &TlsStream<Below>) -> Result<TlsFacts> {
+        let certificate = stream
+            .peer_certificate()
+            .ok()
+            .flatten()
+            .and_then(|certificate| certificate.to_der().ok())
+            .unwrap_or_default();
+        if !self.pins.is_empty() {
+            let key = certificate::public_key_digest(&certificate)
+                .map_err(|why| insecure(peer, why, true))?;
+            if !self.pins.contains(&key) {
+                let why = format!(
+                    "the public key is not the pinned one; it is sha256:{}",
+                    certificate::hexadecimal(&key)
+                );
+                return Err(insecure(peer, why, true));
+            }
+        }
+        let alpn = stream.negotiated_alpn().ok().flatten();
+        let alpn = alpn.map(|name| String::from_utf8_lossy(&name).into_owned());
+        // RFC 7301 section 3.2; a server of another protocol may hold a valid certificate (ALPACA).
+        if let Some(name) = &alpn {
+            if !self.alpn.contains(name) {
+                let why = format!("the server speaks {name:?}, which was not offered");
+                return Err(insecure(peer, why, false));
+            }
+        }
+        Ok(TlsFacts { alpn, certificate })
+    }
+}
+
+/// What we were doing, in the errors of a handshake.
+pub const HANDSHAKE: &str = "the TLS handshake";
+
+fn insecure(peer: &str, why: impl Into<String>, certificate: bool) -> Error {
+    Error::Insecure {
+        peer: peer.to_owned(),
+        doing: HANDSHAKE.to_owned(),
+        why: why.into(),
+        certificate,
+    }
+}
+
+fn timed_out(peer: &str, started: Instant) -> Error {
+    Error::TimedOut {
+        peer: peer.to_owned(),
+        doing: HANDSHAKE.to_owned(),
+        after: started.elapsed(),
+    }
+}
+
+/// Turns the library's account of a failed handshake into ours. Time-outs and ends of stream lie
+/// somewhere in its source chain; what the peer really said lies in the stream below.
+fn explain(peer: &str, started: Instant, error: &native_tls::Error) -> Error {
+    let text = error.to_string();
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = source {
+        if let Some(inner) = inner.downcast_ref::<io::Error>() {
+            if let Some(NotTls(said)) = inner.get_ref().and_then(|e| e.downcast_ref::<NotTls>()) {
+                let why = format!("the server does not speak TLS here, it said \"{said}\"; try --starttls, --plain or another port");
+                return insecure(peer, why, false);
+            }
+            match inner.kind() {
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                    return timed_out(peer, started)
+                }
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof => {
+                    return Error::Closed {
+                        peer: peer.to_owned(),
+                        doing: HANDSHAKE.to_owned(),
+                        why: "the connection ended before TLS was established".to_owned(),
+                    }
+                }
+                _ => {}
+            }
+        }
+        source = inner.source();
+    }
+    insecure(
+        peer,
+        advice(&text),
+        text.contains("certificate verify failed"),
+    )
+}
+
+/// The reason in the library's brackets, and what to try.
+fn advice(text: &str) -> String {
+    let reason = text
+        .rfind('(')
+        .and_then(|start| text.get(start + 1..)?.strip_suffix(')'));
+    let hint = match reason {
+        Some("hostname mismatch" | "IP address mismatch") => {
+            "the certificate is for another host (--connect-to keeps the right name)"
+        }
+        Some("certificate has expired") => "the certificate has expired",
+        Some("certificate is not yet valid") => {
+            "the certificate is not valid yet (is the clock right?)"
+        }
+        Some("self-signed certificate" | "self-signed certificate in certificate chain") => {
+            "the certificate is self-signed (--ca FILE trusts its authority)"
+        }
+        Some("unable to get local issuer certificate") => {
+            "nobody we trust vouches for the certificate (--ca FILE adds an authority)"
+        }
+        _ if text.contains("unexpected EOF") || text == "unexpected EOF" => {
+            "the connection ended during the handshake"
+        }
+        _ => return text.to_owned(),
+    };
+    match reason {
+        Some(reason) => format!("{hint}: {reason}"),
+        None => hint.to_owned(),
+    }
+}
+
+/// TLS over another stream.
+struct Tls {
+    stream: TlsStream<Below>,
+}
+
+impl Read for Tls {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        // RFC 8446 section 6.1: an end without close_notify is a truncation.
+        if count == 0 && !buffer.is_empty() && self.stream.get_ref().has_ended() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the connection ended without TLS close_notify, so something may be missing",
+            ));
+        }
+        Ok(count)
+    }
+}
+
+impl Write for Tls {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Tls {
+    fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.stream.get_mut().inner.set_deadline(deadline);
+    }
+
+    fn is_encrypted(&self) -> bool {
+        true
+    }
+
+    fn has_ended(&self) -> bool {
+        self.stream.get_ref().has_ended()
+    }
+
+    fn is_readable(&mut self) -> bool {
+        self.stream.buffered_read_size().is_ok_and(|size| size > 0)
+            || self.stream.get_mut().is_readable()
+    }
+
+    fn end_writing(&mut self) -> io::Result<()> {
+        self.stream.shutdown()?;
+        self.stream.get_mut().inner.end_writing()
+    }
+}
+
+/// How long a farewell may take when nothing depends on it.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        // RFC 8446 section 6.1: we owe the peer a close_notify. It is one small record.
+        self.set_deadline(Some(Instant::now() + FAREWELL));
+        let _ = self.stream.shutdown();
+    }
+}
+
+/// The stream below TLS: reads ahead, because the library would read each record in two calls,
+/// and looks at the first bytes, because only they tell what a peer that does not speak TLS said.
+struct Below {
+    inner: Box<dyn Stream>,
+    ahead: Vec<u8>,
+    start: usize,
+    end: usize,
+    begun: bool,
+}
+
+/// Four TLS records of the largest size (RFC 8446 section 5.2), with room for their headers.
+const READ_AHEAD: usize = 4 * (16 * 1024 + 512);
+
+/// The peer's first bytes were not a TLS record; they are kept, escaped.
+#[derive(Debug)]
+struct NotTls(String);
+
+impl std::fmt::Display for NotTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not TLS: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotTls {}
+
+impl Below {
+    fn new(inner: Box<dyn Stream>) -> Below {
+        Below {
+            inner,
+            ahead: vec![0; READ_AHEAD],
+            start: 0,
+            end: 0,
+            begun: false,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.inner.has_ended()
+    }
+
+    fn is_readable(&mut self) -> bool {
+        self.start < self.end || self.inner.is_readable()
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.start = 0;
+        self.end = 0;
+        self.end = self.inner.read(&mut self.ahead)?;
+        let bytes = self.ahead.get(..self.end).unwrap_or_default();
+        if !self.begun && !bytes.is_empty() {
+            self.begun = true;
+            // Content types 20 to 23 begin every TLS record (RFC 8446 section 5.1).
+            if !bytes.first().is_some_and(|first| (20..=23).contains(first)) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    NotTls(excerpt(bytes)),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read for Below {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.start >= self.end {
+            self.fill()?;
+        }
+        let mut unread = self.ahead.get(self.start..self.end).unwrap_or_default();
+        let count = unread.read(buffer)?;
+        self.start += count;
+        Ok(count)
+    }
+}
+
+impl Write for Below {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_come_with_advice() {
+        let text = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:1889: (hostname mismatch)";
+        assert!(advice(text).contains("--connect-to"));
+        assert!(advice(text).ends_with("hostname mismatch"));
+        assert_eq!(advice("something else"), "something else");
+    }
+
+    #[test]
+    fn a_bad_root_is_an_error() {
+        let policy = TlsPolicy {
+            roots: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
+            ..TlsPolicy::default()
+        };
+        assert!(policy.connector().is_err());
+    }
+}
