@@ -1,1 +1,66 @@
-fn main() {}
+//! `proto`: talk to Internet services line by line, and see what they say.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod cli;
+mod commands;
+mod credentials;
+mod download;
+mod exit_code;
+mod netrc;
+mod output;
+mod parallel;
+mod progress;
+mod prompt;
+mod report;
+mod safe_name;
+mod save;
+mod tls_roots;
+mod trace;
+mod units;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use proto_transport::Error;
+
+fn main() -> ExitCode {
+    tls_roots::prepare();
+    let code = match cli::Cli::try_parse() {
+        Ok(cli) => match commands::run(cli.command) {
+            Ok(code) => code,
+            Err(error) => {
+                tell(&error);
+                exit_code::exit_code(&error)
+            }
+        },
+        Err(error) => {
+            // Help and version are no errors; a closed stdout is no reason to panic.
+            let _ = error.print();
+            match error.use_stderr() {
+                true => exit_code::USAGE,
+                false => exit_code::OK,
+            }
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Tells an error in one line on stderr. A reader of stdout who went away wants to hear nothing.
+pub fn tell(error: &Error) {
+    match error {
+        Error::Io { source, .. } if source.kind() == ErrorKind::BrokenPipe => {}
+        error => note(&format!("proto: {error}")),
+    }
+}
+
+/// A warning in one line on stderr.
+pub fn warn(text: &str) {
+    note(&format!("proto: warning: {text}"));
+}
+
+/// A line on stderr; if nobody can read it, nothing is lost.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

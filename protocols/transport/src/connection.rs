@@ -17,7 +17,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::session::{Side, Step};
 use crate::socket::SpliceTarget;
 use crate::stream::Stream;
-use crate::tls::{TlsFacts, TlsPolicy};
+use crate::tls::{Tls, TlsFacts};
 use crate::transcript::Recorder;
 
 /// How a connection came to be.
@@ -51,11 +51,14 @@ pub struct Connection {
     facts: Facts,
     timeouts: Timeouts,
     limits: Limits,
-    tls: Arc<TlsPolicy>,
+    tls: Arc<Tls>,
     pub(crate) recorder: Option<Recorder>,
     secret_replies: &'static [&'static str],
     /// A body was not read to its end, so nobody knows what the next bytes mean.
     pub(crate) out_of_step: bool,
+    /// Something was not sent to its end, so the peer would not understand what we say next. It
+    /// may still be heard.
+    cut_short: bool,
 }
 
 /// Output that waits for a flush is written when it reaches this, so that memory stays bounded.
@@ -89,7 +92,7 @@ impl Connection {
         facts: Facts,
         timeouts: Timeouts,
         limits: Limits,
-        tls: Arc<TlsPolicy>,
+        tls: Arc<Tls>,
         recorder: Option<Recorder>,
     ) -> Connection {
         Connection {
@@ -104,6 +107,7 @@ impl Connection {
             recorder,
             secret_replies: &[],
             out_of_step: false,
+            cut_short: false,
         }
     }
 
@@ -208,6 +212,15 @@ impl Connection {
         !self.input.unread().is_empty()
     }
 
+    /// Fails if the peer has said something before it was asked, which could pass for the answer to
+    /// the next command. For use before each command that is not pipelined.
+    pub fn expect_quiet(&self) -> Result<()> {
+        match self.input.unread() {
+            [] => Ok(()),
+            unread => Err(self.malformed("the peer speaks only when asked", unread)),
+        }
+    }
+
     /// The body that comes next.
     pub fn body<F: Framing>(&mut self, framing: F) -> Body<'_, F> {
         Body::new(self, framing)
@@ -234,12 +247,16 @@ impl Connection {
     /// Whether another request may be made: the last body was read to its end, nothing came
     /// unasked, and the peer has not hung up.
     pub fn is_reusable(&mut self) -> bool {
-        !self.out_of_step
-            && self.input.unread().is_empty()
+        self.is_in_step()
             && self
                 .stream
                 .as_mut()
                 .is_some_and(|stream| !stream.is_readable())
+    }
+
+    /// The part of [`Connection::is_reusable`] that needs no look at the socket.
+    pub fn is_in_step(&self) -> bool {
+        !self.out_of_step && !self.cut_short && self.input.unread().is_empty()
     }
 
     /// What a peer said before it hung up, when sending failed: an early reply that explains why.
@@ -280,7 +297,7 @@ impl Connection {
 
     /// Queues bytes of which the second part is a secret, for the few protocols without lines.
     pub(crate) fn send_secret(&mut self, shown: &[u8], secret: &[u8]) -> Result<()> {
-        self.in_step()?;
+        self.can_say()?;
         self.output.extend_from_slice(shown);
         self.output.extend_from_slice(secret);
         match &self.recorder {
@@ -290,7 +307,7 @@ impl Connection {
     }
 
     fn queue_line(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
-        self.in_step()?;
+        self.can_say()?;
         if [start, end]
             .concat()
             .iter()
@@ -340,7 +357,7 @@ impl Connection {
     /// far, when the peer answers before it has them all: it may not want the rest
     /// (RFC 9112 section 9.5).
     pub fn send_exactly(&mut self, source: &mut dyn Read, count: u64) -> Result<u64> {
-        self.in_step()?;
+        self.can_say()?;
         let mut block = vec![0; OUTPUT];
         let mut sent = 0;
         while sent < count {
@@ -348,7 +365,7 @@ impl Connection {
             let part = block.get_mut(..wanted).unwrap_or_default();
             let got = read_some(source, part)?;
             if got == 0 {
-                self.out_of_step = true;
+                self.cut_short = true;
                 return Err(Error::illegal(format!(
                     "what was to be sent ended after {sent} of {count} bytes"
                 )));
@@ -361,7 +378,7 @@ impl Connection {
             self.flush()?;
             sent += got as u64;
             if sent < count && self.stream.as_mut().is_some_and(|s| s.is_readable()) {
-                self.out_of_step = true;
+                self.cut_short = true;
                 break;
             }
         }
@@ -371,7 +388,7 @@ impl Connection {
     /// Sends `source` as lines with dot-stuffing, and the final dot (RFC 5321 section 4.5.2). Line
     /// ends become CRLF; a bare CR cannot be sent. Returns the bytes of `source` that went.
     pub fn send_dotted(&mut self, source: &mut dyn Read) -> Result<u64> {
-        self.in_step()?;
+        self.can_say()?;
         let mut block = vec![0; OUTPUT];
         let mut stuffing = Stuffing::default();
         let mut total = 0;
@@ -385,7 +402,7 @@ impl Connection {
                 _ => stuffing.push(bytes, &mut self.output),
             };
             if !fits {
-                self.out_of_step = true;
+                self.cut_short = true;
                 return Err(Error::illegal(
                     "the text holds a CR without LF, which cannot be sent in lines",
                 ));
@@ -479,10 +496,20 @@ impl Connection {
 
     // --- errors that know who and what ---
 
+    fn can_say(&self) -> Result<()> {
+        if self.cut_short {
+            return Err(Error::illegal(format!(
+                "{}: nothing more can be said: something was not sent to its end",
+                self.facts.peer
+            )));
+        }
+        self.in_step()
+    }
+
     fn in_step(&self) -> Result<()> {
         if self.out_of_step {
             return Err(Error::illegal(format!(
-                "{}: the connection cannot be used any more: something was not sent or read to its end",
+                "{}: nothing more can be read: a body was not read to its end",
                 self.facts.peer
             )));
         }
@@ -773,6 +800,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_before_the_question_is_refused() {
+        let mut connection = Connection::over(Memory::new("220 hello\r\n235 welcome\r\n"));
+        assert!(connection.expect_quiet().is_ok());
+        connection.read_line().unwrap();
+        assert!(matches!(connection.expect_quiet(), Err(Error::Malformed { .. })));
+    }
+
+    #[test]
     fn queued_output_does_not_cross_into_tls() {
         let mut connection = Connection::over(Memory::new("220 go\r\n"));
         connection.read_line().unwrap();
@@ -787,7 +822,8 @@ mod tests {
             .send_exactly(&mut io::repeat(b'x'), 1 << 30)
             .unwrap();
         assert!(sent < 1 << 20, "{sent}");
-        assert_eq!(connection.last_words(), None, "out of step");
+        assert_eq!(connection.last_words().as_deref(), Some("413 no"));
+        assert!(connection.write_line("more").is_err());
     }
 
     #[test]

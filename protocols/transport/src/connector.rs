@@ -15,7 +15,7 @@ use crate::proxy::{Proxies, Proxy, ProxyKind};
 use crate::resolve::{resolve, Family};
 use crate::socket::Socket;
 use crate::stream::Stream;
-use crate::tls::TlsPolicy;
+use crate::tls::Tls;
 use crate::transcript::{Recorder, Transcript};
 
 /// How connections are made.
@@ -36,7 +36,7 @@ pub struct Connector {
     /// Which proxy is asked for which host.
     pub proxies: Proxies,
     /// What is asked of TLS.
-    pub tls: Arc<TlsPolicy>,
+    pub tls: Arc<Tls>,
     /// Where conversations are recorded.
     pub transcript: Option<Transcript>,
 }

@@ -15,7 +15,7 @@
 //! ```
 //! use proto_transport::{Connection, Dotted, Memory};
 //!
-//! let memory = Memory::new("+OK ready\r\n+OK\r\nSubject: hi\r\n\r\n..dots\r\n.\r\n");
+//! let memory = Memory::in_pieces(["+OK ready\r\n", "+OK\r\nSubject: hi\r\n\r\n..dots\r\n.\r\n"]);
 //! let said = memory.said();
 //! let mut connection = Connection::over(memory);
 //! assert_eq!(connection.read_line()?, b"+OK ready");
@@ -68,6 +68,6 @@ pub use secret::Secret;
 pub use socket::Socket;
 pub use status_reply::{Continuation, StatusReply};
 pub use stream::Stream;
-pub use tls::{TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE};
+pub use tls::{Tls, TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE};
 pub use transcript::{Recorder, SessionWriter, Sink, Transcript};
-pub use url::Url;
+pub use url::{Position, Url};

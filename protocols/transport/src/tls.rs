@@ -14,9 +14,8 @@ use crate::certificate::{self, Certificate};
 use crate::error::{excerpt, Error, Result};
 use crate::stream::Stream;
 
-/// What a client asks of TLS. Plain data; the library's connector is built from it once, when the
-/// first handshake needs it.
-#[derive(Default)]
+/// What a client asks of TLS.
+#[derive(Debug, Clone, Default)]
 pub struct TlsPolicy {
     /// Authorities to trust beside the system's: a PEM file's text.
     pub roots: Option<String>,
@@ -31,6 +30,13 @@ pub struct TlsPolicy {
     pub insecure: bool,
     /// Application protocols to offer (RFC 7301), best first.
     pub alpn: Vec<String>,
+}
+
+/// A policy, and the library's connector, which is built from it once, when the first handshake
+/// needs it.
+#[derive(Default)]
+pub struct Tls {
+    policy: TlsPolicy,
     connector: OnceLock<std::result::Result<TlsConnector, String>>,
 }
 
@@ -60,19 +66,6 @@ impl TlsFacts {
 }
 
 impl TlsPolicy {
-    /// Whether two policies would trust the same peers, so that a connection made under one may be
-    /// used under the other.
-    pub fn is_same(&self, other: &TlsPolicy) -> bool {
-        std::ptr::eq(self, other)
-    }
-
-    fn connector(&self) -> std::result::Result<&TlsConnector, String> {
-        self.connector
-            .get_or_init(|| self.build())
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-
     fn build(&self) -> std::result::Result<TlsConnector, String> {
         let mut builder = TlsConnector::builder();
         for root in self.root_certificates()? {
@@ -107,6 +100,24 @@ impl TlsPolicy {
             .map(|der| native_tls::Certificate::from_der(der).map_err(|error| error.to_string()))
             .collect()
     }
+}
+
+impl From<TlsPolicy> for Tls {
+    fn from(policy: TlsPolicy) -> Tls {
+        Tls {
+            policy,
+            connector: OnceLock::new(),
+        }
+    }
+}
+
+impl Tls {
+    fn connector(&self) -> std::result::Result<&TlsConnector, String> {
+        self.connector
+            .get_or_init(|| self.policy.build())
+            .as_ref()
+            .map_err(Clone::clone)
+    }
 
     /// The handshake, with the host name verified. `peer` names the endpoint in errors.
     pub(crate) fn handshake(
@@ -122,7 +133,7 @@ impl TlsPolicy {
         match connector.connect(host, Below::new(stream)) {
             Ok(stream) => {
                 let facts = self.check(peer, &stream)?;
-                Ok((Box::new(Tls { stream }), facts))
+                Ok((Box::new(TlsSession { stream }), facts))
             }
             Err(HandshakeError::WouldBlock(_)) => Err(timed_out(peer, started)),
             Err(HandshakeError::Failure(error)) => Err(explain(peer, started, &error)),
@@ -136,10 +147,10 @@ impl TlsPolicy {
             .flatten()
             .and_then(|certificate| certificate.to_der().ok())
             .unwrap_or_default();
-        if !self.pins.is_empty() {
+        if !self.policy.pins.is_empty() {
             let key = certificate::public_key_digest(&certificate)
                 .map_err(|why| insecure(peer, why, true))?;
-            if !self.pins.contains(&key) {
+            if !self.policy.pins.contains(&key) {
                 let why = format!(
                     "the public key is not the pinned one; it is sha256:{}",
                     certificate::hexadecimal(&key)
@@ -151,7 +162,7 @@ impl TlsPolicy {
         let alpn = alpn.map(|name| String::from_utf8_lossy(&name).into_owned());
         // RFC 7301 section 3.2; a server of another protocol may hold a valid certificate (ALPACA).
         if let Some(name) = &alpn {
-            if !self.alpn.contains(name) {
+            if !self.policy.alpn.contains(name) {
                 let why = format!("the server speaks {name:?}, which was not offered");
                 return Err(insecure(peer, why, false));
             }
@@ -247,11 +258,11 @@ fn advice(text: &str) -> String {
 }
 
 /// TLS over another stream.
-struct Tls {
+struct TlsSession {
     stream: TlsStream<Below>,
 }
 
-impl Read for Tls {
+impl Read for TlsSession {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.stream.read(buffer)?;
         // RFC 8446 section 6.1: an end without close_notify is a truncation.
@@ -265,7 +276,7 @@ impl Read for Tls {
     }
 }
 
-impl Write for Tls {
+impl Write for TlsSession {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
     }
@@ -275,7 +286,7 @@ impl Write for Tls {
     }
 }
 
-impl Stream for Tls {
+impl Stream for TlsSession {
     fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.stream.get_mut().inner.set_deadline(deadline);
     }
@@ -302,7 +313,7 @@ impl Stream for Tls {
 /// How long a farewell may take when nothing depends on it.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-impl Drop for Tls {
+impl Drop for TlsSession {
     fn drop(&mut self) {
         // RFC 8446 section 6.1: we owe the peer a close_notify. It is one small record.
         self.set_deadline(Some(Instant::now() + FAREWELL));
@@ -413,6 +424,6 @@ mod tests {
             roots: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
             ..TlsPolicy::default()
         };
-        assert!(policy.connector().is_err());
+        assert!(Tls::from(policy).connector().is_err());
     }
 }

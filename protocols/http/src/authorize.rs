@@ -1,0 +1,284 @@
+//! Who we are, when a server asks (RFC 9110 section 11).
+//!
+//! What was learned is kept per origin and never said to another one. Nothing is said unasked,
+//! except a token, a mechanism that the caller named, and what the same origin has accepted before.
+
+use std::collections::HashMap;
+
+use proto_auth::{basic, bearer, random_cnonce, Digest};
+use proto_transport::{Endpoint, Error, Result, Secret};
+
+use crate::challenge::{parse_challenges, Challenge};
+use crate::reply::Head;
+use crate::request::{Request, Target};
+
+/// What proves who we are.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A user and a password.
+    Password(String, Secret),
+    /// A bearer token (RFC 6750).
+    Token(Secret),
+}
+
+/// Where credentials for a target come from. It is asked once per origin.
+pub type CredentialSource = Box<dyn Fn(&Target) -> Result<Option<Credentials>> + Send>;
+
+/// A way to prove who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 7617: the password itself.
+    Basic,
+    /// RFC 7616: a proof that we know the password.
+    Digest,
+    /// RFC 6750: a token.
+    Bearer,
+}
+
+impl Mechanism {
+    /// The mechanism of this name, in any case.
+    pub fn from_name(name: &str) -> Result<Mechanism> {
+        match name.to_ascii_lowercase().as_str() {
+            "basic" => Ok(Mechanism::Basic),
+            "digest" => Ok(Mechanism::Digest),
+            "bearer" => Ok(Mechanism::Bearer),
+            _ => Err(Error::illegal(format!(
+                "HTTP has no mechanism {name:?} here; there are Basic, Digest and Bearer"
+            ))),
+        }
+    }
+}
+
+/// The value of an Authorization field.
+pub(crate) struct Authorization {
+    pub(crate) scheme: &'static str,
+    pub(crate) value: Secret,
+}
+
+/// Answers servers that ask who we are.
+#[derive(Default)]
+pub struct Authorizer {
+    source: Option<CredentialSource>,
+    /// The only mechanism that may be used.
+    pub mechanism: Option<Mechanism>,
+    /// Whether a password or token may be sent without TLS to a host that is not this one.
+    pub may_send_in_clear: bool,
+    known: HashMap<Endpoint, Known>,
+}
+
+/// What an origin has asked for.
+enum Known {
+    Basic(Secret),
+    Bearer(Secret),
+    Digest(Box<Digest>, String, Secret),
+}
+
+impl Authorizer {
+    /// Takes credentials from `source`.
+    pub fn new(source: CredentialSource) -> Authorizer {
+        Authorizer {
+            source: Some(source),
+            ..Authorizer::default()
+        }
+    }
+
+    /// What may be said without being asked.
+    pub(crate) fn known(&mut self, request: &Request) -> Result<Option<Authorization>> {
+        let endpoint = &request.target.endpoint;
+        if !self.known.contains_key(endpoint) {
+            let unasked = match self.mechanism {
+                Some(Mechanism::Digest) => None,
+                _ => self.credentials(&request.target)?,
+            };
+            let known = match (unasked, self.mechanism) {
+                (Some(Credentials::Token(token)), _) => Known::Bearer(bearer(&token)?),
+                (Some(Credentials::Password(user, password)), Some(Mechanism::Basic)) => {
+                    Known::Basic(basic(&user, &password)?)
+                }
+                _ => return Ok(None),
+            };
+            self.known.insert(endpoint.clone(), known);
+        }
+        self.say(request)
+    }
+
+    /// The answer to a 401. `tried` tells that something was said already: then only a stale nonce
+    /// is a reason to say it again (RFC 7616 section 3.3).
+    pub(crate) fn answer(
+        &mut self,
+        request: &Request,
+        head: &Head,
+        tried: bool,
+    ) -> Result<Option<Authorization>> {
+        let offered = parse_challenges(head.fields.all("WWW-Authenticate"));
+        let digest = strongest(&offered);
+        if tried && !digest.as_ref().is_some_and(Digest::is_stale) {
+            return Ok(None);
+        }
+        let Some(credentials) = self.credentials(&request.target)? else {
+            return Ok(None);
+        };
+        let allowed = |mechanism| self.mechanism.is_none_or(|only| only == mechanism);
+        let offers = |scheme: &str| offered.iter().any(|challenge| challenge.scheme == scheme);
+        let known = match (credentials, digest) {
+            (Credentials::Password(user, password), Some(digest)) if allowed(Mechanism::Digest) => {
+                Known::Digest(Box::new(digest), user, password)
+            }
+            (Credentials::Password(user, password), _)
+                if offers("basic") && allowed(Mechanism::Basic) =>
+            {
+                Known::Basic(basic(&user, &password)?)
+            }
+            (Credentials::Token(token), _) if offers("bearer") => Known::Bearer(bearer(&token)?),
+            _ => return Ok(None),
+        };
+        self.known.insert(request.target.endpoint.clone(), known);
+        self.say(request)
+    }
+
+    fn credentials(&self, target: &Target) -> Result<Option<Credentials>> {
+        match &self.source {
+            Some(source) => source(target),
+            None => Ok(None),
+        }
+    }
+
+    fn say(&mut self, request: &Request) -> Result<Option<Authorization>> {
+        let endpoint = &request.target.endpoint;
+        let in_clear = endpoint.scheme == "http" && !endpoint.is_loopback();
+        let open = match self.known.get_mut(endpoint) {
+            None => return Ok(None),
+            Some(Known::Digest(digest, user, password)) => {
+                let uri = request.target.origin_form();
+                let method = request.method.as_str();
+                let value = digest.answer(user, password, method, uri, &random_cnonce()?)?;
+                return Ok(Some(Authorization {
+                    scheme: "Digest",
+                    value,
+                }));
+            }
+            Some(Known::Basic(value)) => ("Basic", value.clone()),
+            Some(Known::Bearer(value)) => ("Bearer", value.clone()),
+        };
+        if in_clear && !self.may_send_in_clear {
+            return Err(Error::Insecure {
+                peer: endpoint.to_string(),
+                doing: "logging in".to_owned(),
+                why: format!(
+                    "{} would send credentials in the clear; use https, or --plain to allow it",
+                    open.0
+                ),
+                certificate: false,
+            });
+        }
+        Ok(Some(Authorization {
+            scheme: open.0,
+            value: open.1,
+        }))
+    }
+}
+
+/// The strongest Digest challenge that we can answer.
+fn strongest(offered: &[Challenge]) -> Option<Digest> {
+    let digests = offered.iter().filter(|challenge| challenge.scheme == "digest");
+    Digest::strongest(digests.map(|challenge| challenge.parameters.as_slice()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::Fields;
+    use crate::request::Method;
+    use proto_transport::parse_url;
+
+    fn request(url: &str) -> Request {
+        let target = Target::from_url(&parse_url(url, "http").unwrap()).unwrap();
+        Request::new(Method::get(), target)
+    }
+
+    fn asking(challenges: &[&str]) -> Head {
+        let mut fields = Fields::default();
+        for challenge in challenges {
+            fields.push("WWW-Authenticate", *challenge);
+        }
+        Head {
+            minor_version: 1,
+            status: 401,
+            reason: Vec::new(),
+            fields,
+        }
+    }
+
+    fn with_password() -> Authorizer {
+        Authorizer::new(Box::new(|target| {
+            let known = target.endpoint.host == "localhost";
+            Ok(known.then(|| Credentials::Password("fred".into(), "secret".into())))
+        }))
+    }
+
+    const BASIC: &str = "Basic realm=\"x\"";
+    const MD5: &str = "Digest realm=\"x\", nonce=\"n\", qop=\"auth\"";
+    const SHA: &str = "Digest realm=\"x\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256";
+
+    #[test]
+    fn nothing_is_said_unasked() {
+        let mut authorizer = with_password();
+        assert!(authorizer.known(&request("localhost")).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_strongest_offer_is_taken_and_remembered() {
+        let mut authorizer = with_password();
+        let here = request("localhost");
+        let head = asking(&[BASIC, MD5, SHA]);
+        let said = authorizer.answer(&here, &head, false).unwrap().unwrap();
+        assert_eq!(said.scheme, "Digest");
+        assert!(said.value.reveal().contains("SHA-256"));
+        let again = authorizer.known(&here).unwrap().unwrap();
+        assert!(again.value.reveal().contains("nc=00000002"));
+        let elsewhere = request("https://localhost");
+        assert!(authorizer.known(&elsewhere).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_mechanism_that_was_named_is_the_only_one() {
+        let mut authorizer = with_password();
+        authorizer.mechanism = Some(Mechanism::Digest);
+        let here = request("localhost");
+        assert!(authorizer.answer(&here, &asking(&[BASIC]), false).unwrap().is_none());
+        authorizer.mechanism = Some(Mechanism::Basic);
+        let said = authorizer.known(&here).unwrap().unwrap();
+        assert_eq!((said.scheme, said.value.reveal()), ("Basic", "ZnJlZDpzZWNyZXQ="));
+    }
+
+    #[test]
+    fn only_a_stale_nonce_is_a_reason_to_say_it_again() {
+        let mut authorizer = with_password();
+        let here = request("localhost");
+        assert!(authorizer.answer(&here, &asking(&[SHA]), true).unwrap().is_none());
+        let stale = format!("{SHA}, stale=true");
+        assert!(authorizer.answer(&here, &asking(&[&stale]), true).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_password_stays_out_of_the_clear() {
+        let source = |_: &Target| Ok(Some(Credentials::Password("fred".into(), "secret".into())));
+        let mut authorizer = Authorizer::new(Box::new(source));
+        let far = request("http://far.example");
+        let refused = authorizer.answer(&far, &asking(&[BASIC]), false);
+        assert!(matches!(refused, Err(Error::Insecure { .. })));
+        assert!(authorizer.answer(&far, &asking(&[MD5]), false).unwrap().is_some());
+        authorizer.may_send_in_clear = true;
+        assert!(authorizer.answer(&far, &asking(&[BASIC]), false).unwrap().is_some());
+        authorizer.may_send_in_clear = false;
+        let safe = request("https://far.example");
+        assert!(authorizer.answer(&safe, &asking(&[BASIC]), false).unwrap().is_some());
+    }
+
+    #[test]
+    fn hosts_without_credentials_hear_nothing() {
+        let mut authorizer = with_password();
+        let far = request("https://other.example");
+        assert!(authorizer.answer(&far, &asking(&[BASIC, SHA]), false).unwrap().is_none());
+    }
+}

@@ -1,0 +1,254 @@
+//! The command line: the commands, and the options that mean the same in every one of them.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use proto_transport::certificate::parse_pin;
+use proto_transport::{
+    Connector, Error, Family, Proxies, Proxy, Result, Timeouts, TlsPolicy, TlsVersion,
+};
+
+use crate::commands::{completions, demo, http_get, http_head, manual, mock};
+use crate::credentials::CredentialArgs;
+use crate::trace::LookingArgs;
+use crate::units::{duration, size};
+
+/// Talk to Internet services line by line, and see what they say.
+#[derive(Parser)]
+#[command(name = "proto", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit status (sysexits): 0 all went well, 64 cannot be asked, 65 over a limit, \
+68 no such host, 69 refused or nobody answers, 74 our own files, 75 may work later, 76 protocol or TLS, \
+77 credentials or certificates.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, named protocol-verb.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Download: bodies to stdout or files
+    HttpGet(Box<http_get::Args>),
+    /// Show the head of a response alone
+    HttpHead(Box<http_head::Args>),
+    /// Run a server on loopback for testing, faults included
+    Mock(Box<mock::Args>),
+    /// Start the mock servers and run the headline jobs against them
+    Demo(demo::Args),
+    /// Print the completions for a shell
+    Completions(completions::Args),
+    /// Write the manual pages to a folder
+    Manual(manual::Args),
+}
+
+/// How connections are made.
+#[derive(Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// Longest time for resolving, connecting and the TLS handshake
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// Longest silence of the peer
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Longest time for the whole command
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
+    /// IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Connect from this local address
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+    /// Dial this host and port; the URL's name stays the one that TLS verifies
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub connect_to: Option<(String, u16)>,
+    /// Connect to this Unix socket
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["connect_to", "proxy"])]
+    pub unix_socket: Option<PathBuf>,
+    /// Go through a proxy: http, https, socks5 or socks5h (which resolves names)
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
+    /// Use no proxy, whatever the environment says
+    #[arg(long, conflicts_with = "proxy")]
+    pub no_proxy: bool,
+    /// Try again so many times after failures that may pass, waiting longer each time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub retry: u32,
+    /// Bytes a second at most
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub limit_rate: Option<u64>,
+    /// Refuse what is larger (decoded)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+}
+
+/// What is asked of TLS.
+#[derive(Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsArgs {
+    /// Allow what is sent in the clear: credentials, and redirects from https to http
+    #[arg(long)]
+    pub plain: bool,
+    /// Trust the authorities in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Accept only this public key (repeatable): SHA-256 of its SubjectPublicKeyInfo
+    #[arg(long, value_name = "sha256:HEX", value_parser = parse_pin)]
+    pub pin: Vec<[u8; 32]>,
+    /// Our own certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// Its private key (PKCS#8 PEM)
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+    /// Oldest version of TLS that will do
+    #[arg(long, value_name = "VERSION", default_value = "1.2")]
+    pub tls_min: MinimumTls,
+    /// Accept any certificate: no protection against an impostor
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum MinimumTls {
+    /// TLS 1.2
+    #[value(name = "1.2")]
+    V1_2,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    V1_3,
+}
+
+/// Everything that a command which talks to a service has in common.
+#[derive(Args)]
+pub struct CommonArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tls: TlsArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub credentials: CredentialArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub looking: LookingArgs,
+    /// Write one JSON record a target to this file
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub report: Option<PathBuf>,
+}
+
+impl CommonArgs {
+    /// The policy for all connections of the command. The clock of `--deadline` starts here.
+    pub fn connector(&self, alpn: &[&str]) -> Result<Connector> {
+        let connection = &self.connection;
+        let family = match (connection.ipv4, connection.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        };
+        Ok(Connector {
+            timeouts: Timeouts {
+                connect: connection.connect_timeout,
+                silence: connection.timeout,
+                deadline: connection
+                    .deadline
+                    .and_then(|time| Instant::now().checked_add(time)),
+            },
+            family,
+            bind: connection.bind,
+            connect_to: connection.connect_to.clone(),
+            unix_socket: connection.unix_socket.clone(),
+            proxies: connection.proxies()?,
+            tls: Arc::new(self.tls.policy(alpn)?.into()),
+            transcript: self.looking.transcript()?,
+            ..Connector::default()
+        })
+    }
+}
+
+impl ConnectionArgs {
+    fn proxies(&self) -> Result<Proxies> {
+        match &self.proxy {
+            Some(text) => Ok(Proxies {
+                all: Some(Proxy::parse(text)?),
+                ..Proxies::default()
+            }),
+            None if self.no_proxy || self.unix_socket.is_some() => Ok(Proxies::default()),
+            None => Proxies::from_environment(|name| std::env::var(name).ok()),
+        }
+    }
+}
+
+impl TlsArgs {
+    fn policy(&self, alpn: &[&str]) -> Result<TlsPolicy> {
+        if self.insecure {
+            crate::warn("--insecure accepts any certificate; an impostor would not be noticed");
+        }
+        let identity = match (&self.client_cert, &self.client_key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            _ => None,
+        };
+        Ok(TlsPolicy {
+            roots: self.ca.as_ref().map(read).transpose()?,
+            identity,
+            minimum: Some(match self.tls_min {
+                MinimumTls::V1_2 => TlsVersion::V1_2,
+                MinimumTls::V1_3 => TlsVersion::V1_3,
+            }),
+            pins: self.pin.clone(),
+            insecure: self.insecure,
+            alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
+        })
+    }
+}
+
+fn read(path: &PathBuf) -> Result<String> {
+    fs::read_to_string(path)
+        .map_err(|error| Error::io(format!("reading {}", path.display()), error))
+}
+
+fn host_and_port(text: &str) -> std::result::Result<(String, u16), String> {
+    let wrong = || "expected HOST:PORT".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    let port = port.parse().map_err(|_| wrong())?;
+    match host {
+        "" => Err(wrong()),
+        host => Ok((host.to_owned(), port)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn hosts_with_ports() {
+        assert_eq!(host_and_port("a:1"), Ok(("a".to_owned(), 1)));
+        assert_eq!(host_and_port("[::1]:1"), Ok(("::1".to_owned(), 1)));
+        for wrong in ["", "a", ":1", "a:", "a:x", "a:99999"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `proto demo`: the mock servers on free loopback ports, and the headline jobs against them.
+//!
+//! Each job is a command line that is shown and then run by the same code that runs it for a user.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use proto_mock::http::Site;
+use proto_mock::{Options, Server};
+use proto_transport::{Error, Result};
+
+use crate::cli::Cli;
+use crate::exit_code::OK;
+
+/// Start the mock servers and run the headline jobs against them.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// What the mock server serves.
+const PAGE: &str = "<!doctype html>\n<title>proto</title>\n<p>Hello from a mock server.\n";
+
+/// Runs every job and shows each conversation.
+pub fn run(_: &Args) -> Result<u8> {
+    let folder = Folder::make()?;
+    say("A mock web server starts on a free loopback port, and this downloads from it:\n")?;
+    download(&folder.0)
+}
+
+fn download(folder: &Path) -> Result<u8> {
+    let failed = |error| Error::io("running the HTTP mock", error);
+    let site = folder.join("site");
+    fs::create_dir(&site)
+        .and_then(|()| fs::write(site.join("page.html"), PAGE))
+        .map_err(failed)?;
+    let server = Server::start(Options::default(), Arc::new(Site::new(site))).map_err(failed)?;
+    let url = format!("http://{}/page.html", server.address());
+    let downloads = folder.join("downloads");
+    let code = job(&["http-get", &url, "--trace", "--no-proxy", "--output-dir"], &downloads)?;
+    if code != OK {
+        return Ok(code);
+    }
+    let text = fs::read_to_string(downloads.join("page.html")).map_err(failed)?;
+    say(&format!("\npage.html holds {} bytes:\n\n{text}", text.len()))?;
+    Ok(OK)
+}
+
+/// Shows a command line and runs it.
+fn job(words: &[&str], folder: &Path) -> Result<u8> {
+    say(&format!("$ proto {} DIR\n", words.join(" ")))?;
+    let folder = folder.as_os_str();
+    let words = words.iter().map(|word| std::ffi::OsStr::new(*word));
+    let line = std::iter::once("proto".as_ref()).chain(words).chain([folder]);
+    let cli = Cli::try_parse_from(line).map_err(|error| Error::illegal(error.to_string()))?;
+    super::run(cli.command)
+}
+
+fn say(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{text}").map_err(|error| Error::io("writing to stdout", error))
+}
+
+/// A folder of our own that goes when the demonstration is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> Result<Folder> {
+        let path = std::env::temp_dir().join(format!("proto-demo-{}", std::process::id()));
+        fs::create_dir(&path)
+            .map_err(|error| Error::io(format!("making {}", path.display()), error))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

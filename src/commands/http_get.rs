@@ -1,0 +1,413 @@
+//! `proto http-get URL...`: bodies to stdout or to files.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto_http::{file_name, Client, Method, Response};
+use proto_transport::{parse_url, without_password, Error, Result, Url};
+use serde_json::json;
+
+use crate::cli::CommonArgs;
+use crate::credentials::Credentials;
+use crate::download::{self, HttpArgs};
+use crate::exit_code::worst;
+use crate::output::{refuse_existing, Stdout};
+use crate::parallel;
+use crate::progress::Progress;
+use crate::report::{Record, Report, Stage};
+use crate::safe_name::safe_name;
+use crate::save::{Destination, Resume, Save};
+
+/// Download: bodies to stdout or files.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What to download
+    #[arg(value_name = "URL", required_unless_present = "input_file")]
+    urls: Vec<String>,
+    /// Read URLs from a file too, one a line (- for stdin)
+    #[arg(short, long, value_name = "FILE")]
+    input_file: Option<PathBuf>,
+    /// Download over so many connections
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    jobs: u16,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Where bodies go.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// Write to this file (- for stdout, as it comes even to a terminal)
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["remote_name", "output_dir"])]
+    output: Option<PathBuf>,
+    /// Write to a file named by the last part of the URL
+    #[arg(short = 'O', long)]
+    remote_name: bool,
+    /// The same, in this folder (made if it is not there)
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// Let the server name the file (Content-Disposition)
+    #[arg(long)]
+    content_disposition: bool,
+    /// Go on with what an earlier run left, if it is still the same content; skip what is whole
+    #[arg(long = "continue")]
+    resume: bool,
+    /// Replace existing files
+    #[arg(long)]
+    force: bool,
+    /// Fail unless the body has this digest
+    #[arg(long, value_name = "sha256:HEX", value_parser = checksum)]
+    checksum: Option<[u8; 32]>,
+    /// Write the body of an error (status 400 or more) to stdout
+    #[arg(long)]
+    keep_error_body: bool,
+    /// Print one JSON object for each file on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+fn checksum(text: &str) -> std::result::Result<[u8; 32], String> {
+    let wrong = "expected sha256: and 64 hexadecimal digits";
+    let digits = text.strip_prefix("sha256:").ok_or(wrong)?;
+    let bytes = proto_transport::certificate::from_hexadecimal(digits).ok_or(wrong)?;
+    bytes.try_into().map_err(|_| wrong.to_owned())
+}
+
+/// Downloads everything; one failure does not stop the rest.
+pub fn run(args: &Args) -> Result<u8> {
+    let urls = urls(args)?;
+    let plan = Plan::new(args, urls.len())?;
+    let report = Report::create(args.common.report.as_deref())?;
+    let progress = Progress::new(args.common.looking.quiet, urls.len());
+    let connector = args.common.connector(&["http/1.1"])?;
+    let credentials = Arc::new(Credentials::new(&args.common.credentials)?);
+    let ended = Mutex::new(Ended::default());
+    let client = || {
+        let (connector, credentials) = (connector.clone(), Arc::clone(&credentials));
+        let mut client = download::client(connector, &args.common, credentials, Arc::clone(&urls))?;
+        client.follow_redirects(args.http.redirects(&args.common));
+        Ok(client)
+    };
+    // An error in the options is told once, before anything starts.
+    let first = client()?;
+    let clients = Mutex::new(VecDeque::from([first]));
+    let workers = usize::from(args.jobs).min(urls.len());
+    parallel::run(workers, urls.iter(), || {
+        let made = clients.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let job = Job {
+            args,
+            plan: &plan,
+            progress: &progress,
+        };
+        let mut client = made.map_or_else(client, Ok);
+        let (ended, report, progress) = (&ended, &report, &progress);
+        move |url: &Url| {
+            let Ok(client) = &mut client else { return };
+            let record = job.download(client, url);
+            let told = report.add(&record);
+            progress.done();
+            let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.count(&record);
+            if let Err(error) = told {
+                ended.failed_ourselves(&error, progress);
+            }
+        }
+    });
+    let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if ended.failed > 0 && urls.len() > 1 {
+        crate::note(&format!("proto: {} of {} downloads failed", ended.failed, urls.len()));
+    }
+    Ok(worst(ended.codes))
+}
+
+/// What has come of the downloads so far.
+#[derive(Default)]
+struct Ended {
+    failed: usize,
+    codes: Vec<u8>,
+}
+
+impl Ended {
+    fn count(&mut self, record: &Record) {
+        self.failed += usize::from(!record.ok);
+        if !self.codes.contains(&record.exit) {
+            self.codes.push(record.exit);
+        }
+    }
+
+    fn failed_ourselves(&mut self, error: &Error, progress: &Progress) {
+        progress.say(&format!("proto: {error}"));
+        self.codes.push(crate::exit_code::exit_code(error));
+    }
+}
+
+/// More URLs than this are a mistake.
+const LONGEST_LIST: u64 = 256 * 1024 * 1024;
+
+fn urls(args: &Args) -> Result<Arc<[Url]>> {
+    let mut urls = Vec::new();
+    for url in &args.urls {
+        urls.push(parse_url(url, "http")?);
+    }
+    if let Some(path) = &args.input_file {
+        let failed = |error| Error::io(format!("reading {}", path.display()), error);
+        let mut text = String::new();
+        let source: Box<dyn Read> = match path.as_os_str() == "-" {
+            true => Box::new(std::io::stdin()),
+            false => Box::new(fs::File::open(path).map_err(failed)?),
+        };
+        source
+            .take(LONGEST_LIST)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+        for line in text.lines().map(str::trim) {
+            if !line.is_empty() && !line.starts_with('#') {
+                urls.push(parse_url(line, "http")?);
+            }
+        }
+    }
+    Ok(urls.into())
+}
+
+/// Where the bodies go, decided once.
+enum Plan {
+    Stdout { harmless: bool },
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Plan {
+    fn new(args: &Args, count: usize) -> Result<Plan> {
+        let output = &args.output;
+        let plan = match (&output.output, &output.output_dir) {
+            (Some(path), _) if path.as_os_str() == "-" => Plan::Stdout { harmless: false },
+            (Some(path), _) => Plan::File(path.clone()),
+            (None, Some(folder)) => Plan::Folder(folder.clone()),
+            (None, None) if output.remote_name || output.content_disposition => {
+                Plan::Folder(PathBuf::new())
+            }
+            (None, None) => Plan::Stdout { harmless: true },
+        };
+        let to_stdout = matches!(plan, Plan::Stdout { .. });
+        let wrong = match plan {
+            Plan::File(_) if count > 1 => "-o names one file, but there are several URLs; see --output-dir",
+            Plan::Stdout { .. } if args.jobs > 1 && count > 1 => {
+                "several downloads at once would mix on stdout; see --output-dir"
+            }
+            _ if to_stdout && output.resume => "--continue needs a file: -o, -O or --output-dir",
+            _ if to_stdout && output.json => "--json shares stdout with the body; see -o, -O, --output-dir and --report",
+            _ if output.checksum.is_some() && count > 1 => "--checksum is for one URL",
+            _ => "",
+        };
+        if !wrong.is_empty() {
+            return Err(Error::illegal(wrong));
+        }
+        if let Plan::Folder(folder) = &plan {
+            if !folder.as_os_str().is_empty() {
+                fs::create_dir_all(folder)
+                    .map_err(|error| Error::io(format!("making {}", folder.display()), error))?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The file for a URL, if its name is known before the server has answered.
+    fn known_name(&self, url: &Url, output: &OutputArgs) -> Option<PathBuf> {
+        match self {
+            Plan::Stdout { .. } => None,
+            Plan::File(path) => Some(path.clone()),
+            Plan::Folder(_) if output.content_disposition => None,
+            Plan::Folder(folder) => Some(folder.join(name_in(url))),
+        }
+    }
+
+    /// The file that the server names, inside our folder.
+    fn server_name(&self, url: &Url, response: &Response<'_>) -> Option<PathBuf> {
+        let Plan::Folder(folder) = self else {
+            return None;
+        };
+        let named = response.head().fields.get("Content-Disposition");
+        let name = named.and_then(file_name).map(|name| safe_name(&name));
+        Some(folder.join(name.unwrap_or_else(|| name_in(url))))
+    }
+}
+
+/// The last part of the path of the URL that the user named; never of one that a redirect leads to.
+fn name_in(url: &Url) -> String {
+    let last = url.path_segments().and_then(|mut parts| parts.next_back());
+    let last = last.unwrap_or_default();
+    match proto_transport::decoded(last, "file name") {
+        Ok(name) => safe_name(&name),
+        Err(_) => safe_name(last),
+    }
+}
+
+/// What all downloads of a command have in common.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    args: &'a Args,
+    plan: &'a Plan,
+    progress: &'a Progress,
+}
+
+impl Job<'_> {
+    fn download(&self, client: &mut Client, url: &Url) -> Record {
+        let target = without_password(url);
+        let mut record = Record::new("http-get", target.as_str());
+        let started = Instant::now();
+        let args = self.args;
+        let result = download::retrying(&args.common, |number, pause| {
+            self.attempt(client, url, number > 0, &mut record, pause)
+        });
+        record.time("total", started.elapsed());
+        record.ended(&result);
+        match &result {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Err(error) => self.progress.say(&format!("proto: {error}")),
+            Ok(()) => self.tell(&target, &record),
+        }
+        record
+    }
+
+    fn tell(&self, target: &str, record: &Record) {
+        if self.args.output.json {
+            let row = json!({ "url": target, "file": record.items.first().and_then(|item| item.get("file")), "bytes": record.bytes });
+            let written = std::io::Write::write_all(&mut std::io::stdout(), format!("{row}\n").as_bytes());
+            if let Err(error) = written {
+                crate::tell(&Error::io("writing to stdout", error));
+            }
+        }
+        if self.args.common.looking.verbose {
+            let stored = record.bytes.get("stored").cloned().unwrap_or_default();
+            self.progress.say(&format!("{target}: {stored} bytes, {}", record.peer));
+        }
+    }
+
+    /// One try. `again` tells that an earlier one of this run broke off.
+    fn attempt(
+        &self,
+        client: &mut Client,
+        url: &Url,
+        again: bool,
+        record: &mut Record,
+        pause: &mut Option<Duration>,
+    ) -> Result<()> {
+        let output = &self.args.output;
+        let known = self.plan.known_name(url, output);
+        let mut resume = None;
+        if let Some(name) = &known {
+            if output.resume && !output.force && fs::symlink_metadata(name).is_ok() {
+                record.items = vec![json!({ "file": name, "skipped": "it is whole already" })];
+                return Ok(());
+            }
+            refuse_existing(name, output.force)?;
+            if output.resume || again {
+                resume = Resume::find(name, output.force, url)?;
+            }
+        }
+        let mut request = self.args.http.request(Method::get(), url)?;
+        match &resume {
+            Some(resume) => resume.ask(&mut request)?,
+            None => request.field("Accept-Encoding", self.args.http.accept_encoding())?,
+        }
+        let mut hops = Vec::new();
+        let response = client.send(request, &mut hops)?;
+        download::note_response(record, &response, &hops);
+        *pause = download::pause_wanted(&response);
+        if let Some(refusal) = download::refusal(&response) {
+            if response.head().status == 416 {
+                if let Some(resume) = resume {
+                    // Nothing more where we left off: it is not the content that it was.
+                    resume.part.abandon();
+                }
+            }
+            return self.refused(response, record, refusal);
+        }
+        let destination = self.destination(url, known.as_deref(), &response)?;
+        record.stage = Stage::Transfer;
+        self.save(url, record).run(response, destination, resume)
+    }
+
+    fn save<'s>(&'s self, url: &'s Url, record: &'s mut Record) -> Save<'s> {
+        Save {
+            url,
+            raw: self.args.http.raw,
+            force: self.args.output.force,
+            checksum: self.args.output.checksum,
+            max_size: self.args.common.connection.max_size,
+            limit_rate: self.args.common.connection.limit_rate,
+            progress: self.progress,
+            record,
+        }
+    }
+
+    fn destination(
+        &self,
+        url: &Url,
+        known: Option<&Path>,
+        response: &Response<'_>,
+    ) -> Result<Destination> {
+        let name = known.map(Path::to_owned);
+        if let Some(name) = name.or_else(|| self.plan.server_name(url, response)) {
+            return Ok(Destination::File(name));
+        }
+        let stdout = Stdout::open()?;
+        let harmless = matches!(self.plan, Plan::Stdout { harmless: true }) && stdout.is_terminal;
+        Ok(Destination::Stdout { stdout, harmless })
+    }
+
+    /// The body of an error goes to stdout or nowhere; no file is written.
+    fn refused(&self, response: Response<'_>, record: &mut Record, refusal: Error) -> Result<()> {
+        if !self.args.output.keep_error_body {
+            response.finish_unread();
+            return Err(refusal);
+        }
+        let stdout = Stdout::open()?;
+        let harmless = stdout.is_terminal;
+        let url = response.url().clone();
+        let mut save = self.save(&url, record);
+        save.checksum = None;
+        save.run(response, Destination::Stdout { stdout, harmless }, None)?;
+        record.stage = Stage::Command;
+        Err(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_the_url_and_are_safe() {
+        for (url, name) in [
+            ("http://a/b/page.html?q=/x#y", "page.html"),
+            ("http://a/", "index.html"),
+            ("http://a/b/", "index.html"),
+            ("http://a/..%2f..%2fetc%2fpasswd", "passwd"),
+            ("http://a/%2e%2e", "index.html"),
+            ("http://a/.bashrc", "bashrc"),
+            ("http://a/a%20b%C3%BC", "a bü"),
+            ("http://a/a%0ab", "a%0ab"),
+        ] {
+            let parsed = parse_url(url, "http").unwrap();
+            assert_eq!(name_in(&parsed), name, "{url}");
+        }
+    }
+
+    #[test]
+    fn checksums_are_sha256_in_hexadecimal() {
+        assert_eq!(checksum(&format!("sha256:{}", "0A".repeat(32))), Ok([10; 32]));
+        for wrong in ["", "sha256:", "sha256:00", "md5:00"] {
+            assert!(checksum(wrong).is_err(), "{wrong}");
+        }
+    }
+}

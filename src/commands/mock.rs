@@ -1,0 +1,271 @@
+//! `proto mock`: the servers that our own tests use, for everybody.
+
+use std::fs;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Subcommand;
+use proto_mock::http::{Protection, Scheme, Site};
+use proto_mock::{Fault, Identity, Options, Replay, Server, Service, FAULTS};
+use proto_transport::session::{Session, Side, Step};
+use proto_transport::{Error, Result, Security};
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit_code::{OK, PROTOCOL};
+use crate::units::duration;
+
+/// Run a server on loopback for testing, faults included.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    server: Kind,
+}
+
+#[derive(Subcommand)]
+enum Kind {
+    /// Serve a folder, and under /mock/ everything that a client must cope with
+    Http(HttpArgs),
+    /// Play the server's side of a recorded conversation
+    Replay(ReplayArgs),
+}
+
+#[derive(clap::Args)]
+struct ListenArgs {
+    /// Listen on this port; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    port: u16,
+    /// Listen on this address; anything but loopback shows the server to the network
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// TLS from the first byte
+    #[arg(long)]
+    tls: bool,
+    /// Certificate chain (PEM) instead of the built-in one for localhost
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key (PKCS#8 PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Do something wrong (repeatable); "--fault help" lists what there is
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    fault: Vec<String>,
+    /// Write the port as JSON to this file once the server is ready
+    #[arg(long, value_name = "FILE")]
+    ports_file: Option<PathBuf>,
+    /// Stop after this time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    stop_after: Option<Duration>,
+}
+
+#[derive(clap::Args)]
+struct HttpArgs {
+    /// Serve the files of this folder
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Ask for credentials everywhere
+    #[arg(long, value_name = "SCHEME", requires = "user", value_parser = ["basic", "digest"])]
+    protect: Option<String>,
+    /// The credentials that are accepted
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    user: Option<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+#[derive(clap::Args)]
+struct ReplayArgs {
+    /// The session, as --transcript records it
+    file: PathBuf,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+/// Serves until it is told to stop.
+pub fn run(args: &Args) -> Result<u8> {
+    let listen = match &args.server {
+        Kind::Http(args) => &args.listen,
+        Kind::Replay(args) => &args.listen,
+    };
+    if listen.fault.iter().any(|fault| fault == "help") {
+        return list_faults();
+    }
+    match &args.server {
+        Kind::Http(args) => http(args),
+        Kind::Replay(args) => replay(args),
+    }
+}
+
+fn list_faults() -> Result<u8> {
+    let lines = FAULTS.iter().map(|(name, does)| format!("{name:16} {does}\n"));
+    print(&lines.collect::<String>())?;
+    Ok(OK)
+}
+
+fn http(args: &HttpArgs) -> Result<u8> {
+    let mut site = match &args.dir {
+        Some(folder) if !folder.is_dir() => {
+            return Err(Error::illegal(format!("{} is no folder", folder.display())))
+        }
+        Some(folder) => Site::new(folder.clone()),
+        None => Site::default(),
+    };
+    if let (Some(scheme), Some(user)) = (&args.protect, &args.user) {
+        let (user, password) = user
+            .split_once(':')
+            .ok_or_else(|| Error::illegal("--user takes NAME:PASSWORD"))?;
+        site.protect = Some(Protection {
+            scheme: match scheme.as_str() {
+                "digest" => Scheme::Digest,
+                _ => Scheme::Basic,
+            },
+            user: user.to_owned(),
+            password: password.to_owned(),
+        });
+    }
+    let mut ending = Ending::new()?;
+    let scheme = if args.listen.tls { "https" } else { "http" };
+    let server = start(&args.listen, Arc::new(site))?;
+    announce(&args.listen, scheme, &server)?;
+    ending.wait(args.listen.stop_after);
+    server.stop();
+    Ok(OK)
+}
+
+/// Plays the session once, and says whether the client kept to it.
+fn replay(args: &ReplayArgs) -> Result<u8> {
+    let file = &args.file;
+    let text = fs::read_to_string(file)
+        .map_err(|error| Error::io(format!("reading {}", file.display()), error))?;
+    let session = Session::parse(&text)
+        .map_err(|error| Error::illegal(format!("{}: {error}", file.display())))?;
+    if session.steps.is_empty() {
+        return Err(Error::illegal(format!("{} holds no conversation", file.display())));
+    }
+    let mut ending = Ending::new()?;
+    let scheme = scheme_of(&session);
+    let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+    let replay = Arc::new(Replay::new(session, folder));
+    let server = start(&args.listen, Arc::clone(&replay) as Arc<dyn Service>)?;
+    announce(&args.listen, scheme, &server)?;
+    while server.connections() == 0 {
+        if ending.wait(Some(GLANCE)) {
+            return Ok(OK);
+        }
+    }
+    let outcome = replay.outcome();
+    server.stop();
+    crate::note(&format!("proto: {}: {outcome}", file.display()));
+    Ok(if outcome.is_ok() { OK } else { PROTOCOL })
+}
+
+/// How a client would name the server: what the client says first tells HTTP from the rest.
+fn scheme_of(session: &Session) -> &'static str {
+    let mut steps = session.steps.iter().map(|(_, step)| step);
+    let tls = matches!(steps.next(), Some(Step::Tls));
+    let http = session.steps.iter().any(|(_, step)| {
+        matches!(step, Step::Line(Side::Client, line) if line.ends_with(" HTTP/1.1"))
+    });
+    match (http, tls) {
+        (true, true) => "https",
+        (true, false) => "http",
+        (false, true) => "tls",
+        (false, false) => "tcp",
+    }
+}
+
+fn start(listen: &ListenArgs, service: Arc<dyn Service>) -> Result<Server> {
+    let mut faults = Vec::new();
+    for fault in &listen.fault {
+        let fault: Fault = fault
+            .parse()
+            .map_err(|error: proto_mock::NotAFault| Error::illegal(error.to_string()))?;
+        faults.push(fault);
+    }
+    let tls = match (&listen.cert, &listen.key) {
+        (Some(certificate), Some(key)) => Some(Identity {
+            chain: read(certificate)?,
+            key: read(key)?,
+        }),
+        _ => None,
+    };
+    let bind = SocketAddr::new(listen.bind, listen.port);
+    if !listen.bind.is_loopback() {
+        crate::warn(&format!("{bind} is open to the network, and a mock server defends nothing"));
+    }
+    let options = Options {
+        bind,
+        tls,
+        security: match listen.tls {
+            true => Security::Tls,
+            false => Security::Plain,
+        },
+        faults,
+    };
+    Server::start(options, service)
+        .map_err(|error| Error::io(format!("listening on {bind}"), error))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path)
+        .map_err(|error| Error::io(format!("reading {}", path.display()), error))
+}
+
+/// Says that the server is ready, on stdout and in the file.
+fn announce(listen: &ListenArgs, scheme: &str, server: &Server) -> Result<()> {
+    let address = server.address();
+    if let Some(path) = &listen.ports_file {
+        let ports = json!({ scheme: address.port() });
+        // Appears whole: whoever waits for it may read it at once.
+        let new = path.with_extension("new");
+        fs::write(&new, format!("{ports}\n"))
+            .and_then(|()| fs::rename(&new, path))
+            .map_err(|error| Error::io(format!("writing {}", path.display()), error))?;
+    }
+    print(&format!("{scheme}://{address}/\n"))
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Error::io("writing to stdout", error))
+}
+
+/// Ctrl-C and SIGTERM, which end a server in good order.
+struct Ending(Signals);
+
+impl Ending {
+    fn new() -> Result<Ending> {
+        Signals::new([SIGINT, SIGTERM])
+            .map(Ending)
+            .map_err(|error| Error::io("waiting for signals", error))
+    }
+
+    /// Waits for a signal, or for so long. True if it was a signal.
+    fn wait(&mut self, time: Option<Duration>) -> bool {
+        let Some(time) = time else {
+            return self.0.forever().next().is_some();
+        };
+        let started = Instant::now();
+        loop {
+            if self.0.pending().next().is_some() {
+                return true;
+            }
+            let left = time.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            thread::sleep(left.min(GLANCE));
+        }
+    }
+}
+
+/// How often a server that waits for something else too looks for a signal.
+const GLANCE: Duration = Duration::from_millis(20);

@@ -1,0 +1,24 @@
+//! The commands: a file each, named like the command; each holds `Args` and `run`.
+
+pub mod completions;
+pub mod demo;
+pub mod http_get;
+pub mod http_head;
+pub mod manual;
+pub mod mock;
+
+use proto_transport::Result;
+
+use crate::cli::Command;
+
+/// Runs a command and gives its exit status.
+pub fn run(command: Command) -> Result<u8> {
+    match command {
+        Command::HttpGet(args) => http_get::run(&args),
+        Command::HttpHead(args) => http_head::run(&args),
+        Command::Mock(args) => mock::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Manual(args) => manual::run(&args),
+    }
+}

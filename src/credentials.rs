@@ -1,0 +1,205 @@
+//! Where credentials come from. Never from the command line, except inside a URL.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use clap::Args;
+use proto_transport::{decoded, Endpoint, Error, Result, Secret, Url};
+
+use crate::netrc::Netrc;
+use crate::{prompt, tls_roots};
+
+/// Who we are, and how that is proved.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Credentials")]
+pub struct CredentialArgs {
+    /// User name; the password comes from one of the next options, $PROTO_PASSWORD or a prompt
+    #[arg(short = 'u', long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Password in the first line of a file
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Password in the first line that a command prints
+    #[arg(long, value_name = "COMMAND")]
+    pub password_command: Option<String>,
+    /// User and password from ~/.netrc (or $NETRC), by exact host and login
+    #[arg(long)]
+    pub netrc: bool,
+    /// OAuth token in the first line that a command prints
+    #[arg(long, value_name = "COMMAND")]
+    pub token_command: Option<String>,
+    /// Use this mechanism and no other
+    #[arg(long, value_name = "MECHANISM")]
+    pub auth: Option<String>,
+}
+
+/// A user and a password.
+pub type Login = (String, Secret);
+
+/// The credentials of one command: asked for at most once, however many connections want them.
+pub struct Credentials {
+    args: CredentialArgs,
+    netrc: Option<Netrc>,
+    asked: OnceLock<std::result::Result<Secret, String>>,
+    token: OnceLock<std::result::Result<Secret, String>>,
+}
+
+impl Credentials {
+    /// Reads what needs no asking.
+    pub fn new(args: &CredentialArgs) -> Result<Credentials> {
+        let netrc = match (args.netrc, Netrc::path()) {
+            (true, Some(path)) => Some(Netrc::read(&path)?),
+            _ => None,
+        };
+        Ok(Credentials {
+            args: args.clone(),
+            netrc,
+            asked: OnceLock::new(),
+            token: OnceLock::new(),
+        })
+    }
+
+    /// The mechanism that was asked for.
+    pub fn mechanism(&self) -> Option<&str> {
+        self.args.auth.as_deref()
+    }
+
+    /// The login for the service that the user named: by option, then from its URL, then by
+    /// `.netrc`.
+    pub fn for_target(&self, url: &Url, endpoint: &Endpoint) -> Result<Option<Login>> {
+        let in_url = match url.username() {
+            "" => None,
+            user => Some(decoded(user, "user")?),
+        };
+        let user = self.args.user.clone().or(in_url);
+        if let (None, Some(password)) = (&self.args.user, url.password()) {
+            let password = Secret::from(decoded(password, "password")?);
+            return Ok(user.map(|user| (user, password)));
+        }
+        let Some(user) = user else {
+            return Ok(self.for_host(endpoint));
+        };
+        if let Some(netrc) = &self.netrc {
+            if let Some(login) = netrc.find(&endpoint.host, Some(&user)) {
+                return Ok(Some(login));
+            }
+        }
+        let password = self.asked.get_or_init(|| {
+            self.ask(&user, endpoint).map_err(|error| error.to_string())
+        });
+        match password {
+            Ok(password) => Ok(Some((user, password.clone()))),
+            Err(why) => Err(Error::illegal(why.as_str())),
+        }
+    }
+
+    /// The login for a service that the user did not name, such as one that a redirect leads to:
+    /// only `.netrc` may know one.
+    pub fn for_host(&self, endpoint: &Endpoint) -> Option<Login> {
+        self.netrc.as_ref()?.find(&endpoint.host, None)
+    }
+
+    /// The token for the service that the user named.
+    pub fn token(&self) -> Result<Option<Secret>> {
+        let Some(command) = &self.args.token_command else {
+            return Ok(None);
+        };
+        let token = self
+            .token
+            .get_or_init(|| first_line_of(command).map_err(|error| error.to_string()));
+        match token {
+            Ok(token) => Ok(Some(token.clone())),
+            Err(why) => Err(Error::illegal(why.as_str())),
+        }
+    }
+
+    fn ask(&self, user: &str, endpoint: &Endpoint) -> Result<Secret> {
+        if let Some(path) = &self.args.password_file {
+            return first_line_in(path);
+        }
+        if let Some(command) = &self.args.password_command {
+            return first_line_of(command);
+        }
+        if let Ok(password) = std::env::var("PROTO_PASSWORD") {
+            return Ok(Secret::from(password));
+        }
+        prompt::password(&format!("Password of {user} at {endpoint}"))
+    }
+}
+
+/// A password is a line; more than this is a mistake.
+const LONGEST: u64 = 64 * 1024;
+
+fn first_line_in(path: &Path) -> Result<Secret> {
+    let doing = || format!("reading the password in {}", path.display());
+    let mut text = String::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+        .map_err(|error| Error::io(doing(), error))?;
+    Ok(first_line(text))
+}
+
+/// Runs a command without a shell and takes the first line that it prints.
+fn first_line_of(command: &str) -> Result<Secret> {
+    let words = shlex::split(command)
+        .ok_or_else(|| Error::illegal(format!("{command}: quotation marks do not match")))?;
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| Error::illegal("the command for the password is empty"))?;
+    let mut child = Command::new(program);
+    child.args(arguments).stdin(Stdio::inherit());
+    child.stderr(Stdio::inherit());
+    child.env_remove("PROTO_PASSWORD");
+    tls_roots::forget(&mut child);
+    let output = child
+        .output()
+        .map_err(|error| Error::io(format!("running {program}"), error))?;
+    if !output.status.success() {
+        return Err(Error::illegal(format!("{program}: {}", output.status)));
+    }
+    let text = String::from_utf8(output.stdout)
+        .map_err(|_| Error::illegal(format!("{program} printed something that is not UTF-8")))?;
+    Ok(first_line(text))
+}
+
+fn first_line(text: String) -> Secret {
+    let whole = Secret::from(text);
+    Secret::from(whole.reveal().lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto_transport::{parse_url, Security};
+
+    fn login(args: CredentialArgs, url: &str) -> Result<Option<String>> {
+        let url = parse_url(url, "http").unwrap();
+        let endpoint = Endpoint::from_url(&url, 80, Security::Plain).unwrap();
+        let login = Credentials::new(&args)?.for_target(&url, &endpoint)?;
+        Ok(login.map(|(user, password)| format!("{user}:{}", password.reveal())))
+    }
+
+    #[test]
+    fn the_option_wins_over_the_url() {
+        let none = CredentialArgs::default();
+        assert_eq!(login(none.clone(), "http://a/").unwrap(), None);
+        assert_eq!(login(none, "http://u:p%40@a/").unwrap().unwrap(), "u:p@");
+        let args = CredentialArgs {
+            user: Some("me".into()),
+            password_command: Some("printf '%s\\nrest' \"a b\"".into()),
+            ..CredentialArgs::default()
+        };
+        assert_eq!(login(args, "http://u:p@a/").unwrap().unwrap(), "me:a b");
+    }
+
+    #[test]
+    fn commands_run_without_a_shell() {
+        assert_eq!(first_line_of("echo $HOME;").unwrap().reveal(), "$HOME;");
+        for wrong in ["", "echo 'x", "false", "/nonexistent/command"] {
+            assert!(first_line_of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

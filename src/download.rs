@@ -1,0 +1,196 @@
+//! What the HTTP commands share: requests from options, credentials, retries, and what goes into
+//! the report.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use proto_http::{
+    retry_after, Authorizer, Client, Credentials as Proof, Hop, Mechanism, Method, Redirects,
+    Request, Response, Target, ACCEPT_ENCODING,
+};
+use proto_transport::escape::escaped;
+use proto_transport::{without_password, Connector, Error, Refusal, Result, Secret, Url};
+use serde_json::json;
+
+use crate::cli::CommonArgs;
+use crate::credentials::Credentials;
+use crate::report::{Record, Stage};
+
+/// Options of all HTTP commands.
+#[derive(clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpArgs {
+    /// Add a header field (repeatable)
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    pub header: Vec<(String, String)>,
+    /// Redirects to follow; 0 shows them instead
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub max_redirects: usize,
+    /// Ask for no content coding and keep the bytes as they come
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// Fields whose values are secrets, whoever sets them.
+const SECRET_FIELDS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+impl HttpArgs {
+    /// A request for a URL, with the fields that the user wants.
+    pub fn request(&self, method: Method, url: &Url) -> Result<Request> {
+        let mut request = Request::new(method, Target::from_url(url)?);
+        for (name, value) in &self.header {
+            if SECRET_FIELDS.contains(&name.to_ascii_lowercase().as_str()) {
+                request.secret_field(name, "", Secret::from(value.as_str()))?;
+            } else {
+                request.field(name, value)?;
+            }
+        }
+        for (name, value) in [("User-Agent", USER_AGENT), ("Accept", "*/*")] {
+            if !request.has_field(name) {
+                request.field(name, value)?;
+            }
+        }
+        Ok(request)
+    }
+
+    /// Which redirects are followed.
+    pub fn redirects(&self, common: &CommonArgs) -> Redirects {
+        Redirects {
+            limit: self.max_redirects,
+            may_downgrade: common.tls.plain,
+        }
+    }
+
+    /// Which content codings are asked for.
+    pub fn accept_encoding(&self) -> &'static str {
+        match self.raw {
+            true => "identity",
+            false => ACCEPT_ENCODING,
+        }
+    }
+}
+
+const USER_AGENT: &str = concat!("proto/", env!("CARGO_PKG_VERSION"));
+
+fn header(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// A client that logs in as the user wants, at the services of `named` and, by `.netrc` alone, at
+/// those that redirects lead to.
+pub fn client(
+    connector: Connector,
+    common: &CommonArgs,
+    credentials: Arc<Credentials>,
+    named: Arc<[Url]>,
+) -> Result<Client> {
+    let mut client = Client::new(connector);
+    let mechanism = credentials.mechanism().map(Mechanism::from_name).transpose()?;
+    let source = move |target: &Target| proof(&credentials, &named, target);
+    let mut authorizer = Authorizer::new(Box::new(source));
+    authorizer.may_send_in_clear = common.tls.plain;
+    authorizer.mechanism = mechanism;
+    client.log_in_with(authorizer);
+    Ok(client)
+}
+
+fn proof(credentials: &Credentials, named: &[Url], target: &Target) -> Result<Option<Proof>> {
+    let endpoint = &target.endpoint;
+    let same = |url: &&Url| Target::from_url(url).is_ok_and(|named| named.endpoint == *endpoint);
+    let login = match named.iter().find(same) {
+        Some(url) => match credentials.token()? {
+            Some(token) => return Ok(Some(Proof::Token(token))),
+            None => credentials.for_target(url, endpoint)?,
+        },
+        None => credentials.for_host(endpoint),
+    };
+    Ok(login.map(|(user, password)| Proof::Password(user, password)))
+}
+
+/// The first pause before another try; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// No pause is longer, whatever the server says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// Tries until it works, fails for good, or `--retry` is used up. A try may leave behind how long
+/// the server wants to be left alone.
+pub fn retrying(
+    common: &CommonArgs,
+    mut attempt: impl FnMut(u32, &mut Option<Duration>) -> Result<()>,
+) -> Result<()> {
+    let started = Instant::now();
+    let mut number = 0;
+    loop {
+        let mut wanted = None;
+        let error = match attempt(number, &mut wanted) {
+            Err(error) if error.is_transient() && number < common.connection.retry => error,
+            result => return result,
+        };
+        let pause = wanted.unwrap_or(FIRST_PAUSE * 2_u32.saturating_pow(number));
+        let pause = pause.min(LONGEST_PAUSE);
+        let end = common.connection.deadline.unwrap_or(Duration::MAX);
+        if started.elapsed().saturating_add(pause) >= end {
+            return Err(error);
+        }
+        if !common.looking.quiet {
+            let seconds = pause.as_secs_f64();
+            crate::note(&format!("proto: {error}; trying again in {seconds:.1} s"));
+        }
+        thread::sleep(pause);
+        number += 1;
+    }
+}
+
+/// The error that a status of 400 or more is.
+pub fn refusal(response: &Response<'_>) -> Option<Error> {
+    let head = response.head();
+    let refusal = match head.status {
+        0..=399 => return None,
+        401 | 407 => Refusal::Credentials,
+        408 | 429 | 502..=504 => Refusal::Transient,
+        _ => Refusal::Lasting,
+    };
+    Some(Error::Refused {
+        peer: response.facts().peer.clone(),
+        doing: format!("asking for {}", without_password(response.url())),
+        reply: format!("{} {}", head.status, escaped(&head.reason)),
+        refusal,
+    })
+}
+
+/// How long the server wants to be left alone.
+pub fn pause_wanted(response: &Response<'_>) -> Option<Duration> {
+    let value = response.head().fields.get("Retry-After")?;
+    retry_after(value, SystemTime::now())
+}
+
+/// Notes the response's head and how it came.
+pub fn note_response(record: &mut Record, response: &Response<'_>, hops: &[Hop]) {
+    record.stage = Stage::Command;
+    record.connected(response.facts());
+    record.time("first_byte", response.exchanged().first_byte);
+    let redirects: Vec<_> = hops
+        .iter()
+        .map(|hop| json!({ "url": without_password(&hop.url), "status": hop.status }))
+        .collect();
+    record.items = vec![json!({
+        "url": without_password(response.url()),
+        "status": response.head().status,
+        "redirects": redirects,
+        "reused_connection": response.exchanged().reused,
+    })];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_split_at_the_first_colon() {
+        assert_eq!(header("A: b:c"), Ok(("A".to_owned(), "b:c".to_owned())));
+        assert!(header("A").is_err());
+    }
+}

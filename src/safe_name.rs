@@ -1,0 +1,80 @@
+//! Names that a server or a URL suggests, made safe for a folder of ours.
+
+use proto_transport::escape::is_harmful;
+
+/// Longer names are cut: most file systems take 255 bytes, and suffixes must fit too.
+const LONGEST: usize = 200;
+
+/// What a file is called when nothing better is known.
+const FALLBACK: &str = "index.html";
+
+/// A suggested name as one harmless path component: the part behind the last slash or backslash,
+/// without leading dots (nothing hidden, no `..`), without control and bidirectional characters,
+/// and not too long.
+pub fn safe_name(suggested: &str) -> String {
+    let last = suggested.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last
+        .chars()
+        .filter(|character| !is_harmful(*character))
+        .collect();
+    let name = clean.trim().trim_start_matches('.').trim();
+    let mut end = name.len().min(LONGEST);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    match name.get(..end) {
+        None | Some("") => FALLBACK.to_owned(),
+        Some(name) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leaves_the_folder_or_hides_in_it() {
+        for (suggested, safe) in [
+            ("page.html", "page.html"),
+            ("../../etc/passwd", "passwd"),
+            ("..", FALLBACK),
+            (".", FALLBACK),
+            ("", FALLBACK),
+            ("/", FALLBACK),
+            ("a/", FALLBACK),
+            (".bashrc", "bashrc"),
+            ("....hidden", "hidden"),
+            ("C:\\Windows\\evil.exe", "evil.exe"),
+            ("..\\..\\x", "x"),
+            ("a\x1b[2Jb", "a[2Jb"),
+            ("a\u{202e}gpj.exe", "agpj.exe"),
+            ("a\0b\nc", "abc"),
+            (" . . x", "x"),
+            ("Grüße.txt", "Grüße.txt"),
+        ] {
+            let got = safe_name(suggested);
+            if suggested == " . . x" {
+                assert!(!got.starts_with('.') && !got.is_empty());
+            } else {
+                assert_eq!(got, safe, "{suggested:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        assert_eq!(safe_name(&"a".repeat(500)).len(), LONGEST);
+        assert!(safe_name(&"ü".repeat(500)).len() <= LONGEST);
+        assert!(safe_name(&format!("a{}", "ü".repeat(500))).len() <= LONGEST);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_name_is_one_component(suggested: String) {
+            let name = safe_name(&suggested);
+            let path = std::path::Path::new(&name);
+            proptest::prop_assert_eq!(path.components().count(), 1);
+            proptest::prop_assert!(!name.starts_with('.') && name.len() <= LONGEST);
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! A response's body on its way to where it is kept: decoded, counted, bounded, checked.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use proto_http::{
+    codings_of, decoder, strong_validator, Coding, ContentRange, Head, Request, Response,
+};
+use proto_transport::certificate::hexadecimal;
+use proto_transport::escape::{escaped, escaped_text};
+use proto_transport::{error_of, without_password, Body, Error, Framing, Result, Url};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::output::{Origin, PartFile, Stdout};
+use crate::progress::{Progress, Transfer};
+use crate::report::{Record, Stage};
+
+/// Where a body goes.
+pub enum Destination {
+    /// Standard output; `harmless` shows text as a terminal may see it.
+    Stdout { stdout: Stdout, harmless: bool },
+    /// A file.
+    File(PathBuf),
+}
+
+/// What an earlier try left, and the proof that it is the same content.
+pub struct Resume {
+    /// The file.
+    pub part: PartFile,
+    origin: Origin,
+    validator: String,
+    have: u64,
+}
+
+impl Resume {
+    /// Looks for what is left of `name`.
+    pub fn find(name: &Path, force: bool, url: &Url) -> Result<Option<Resume>> {
+        let Some((mut part, origin, mut have)) = PartFile::resume(name, force)? else {
+            return Ok(None);
+        };
+        let Some(validator) = origin.validator.clone() else {
+            return Ok(None);
+        };
+        if have == 0 || origin.url != without_password(url) {
+            return Ok(None);
+        }
+        // A whole part still needs the server's word that it is the same: its last byte is asked
+        // for again.
+        if origin.length.is_some_and(|length| have >= length) {
+            have = origin.length.unwrap_or(have).saturating_sub(1);
+        }
+        part.cut(have)?;
+        Ok(Some(Resume {
+            part,
+            origin,
+            validator,
+            have,
+        }))
+    }
+
+    /// Asks for the rest, or for all of it if it is not the same content any more (RFC 9110
+    /// section 13.1.5). No coding: what is there is not coded.
+    pub fn ask(&self, request: &mut Request) -> Result<()> {
+        request.field("Accept-Encoding", "identity")?;
+        request.field("Range", &format!("bytes={}-", self.have))?;
+        request.field("If-Range", &self.validator)
+    }
+
+    /// Whether a 206 is just what we asked for.
+    fn fits(&self, head: &Head) -> bool {
+        let range = head.fields.get("Content-Range");
+        let range = range.and_then(|value| ContentRange::parse(value).ok());
+        let length = self.origin.length;
+        range.is_some_and(|range| {
+            range.first == self.have
+                && (range.complete.is_none() || length.is_none() || range.complete == length)
+        }) && strong_validator(&head.fields).is_none_or(|validator| validator == self.validator)
+    }
+}
+
+/// Below this, a file that broke off is not worth a record of how to go on with it.
+const WORTH_RESUMING: u64 = 64 * 1024;
+
+/// One body on its way.
+pub struct Save<'a> {
+    /// The URL that the user named.
+    pub url: &'a Url,
+    /// Keep the bytes as they come.
+    pub raw: bool,
+    /// Replace an existing file.
+    pub force: bool,
+    /// The digest that the whole must have.
+    pub checksum: Option<[u8; 32]>,
+    /// The most bytes that are taken, after decoding.
+    pub max_size: Option<u64>,
+    /// The most bytes a second.
+    pub limit_rate: Option<u64>,
+    /// Where progress is shown.
+    pub progress: &'a Progress,
+    /// Where it is written down.
+    pub record: &'a mut Record,
+}
+
+impl Save<'_> {
+    /// Reads the body to its end and keeps it.
+    pub fn run(
+        mut self,
+        response: Response<'_>,
+        destination: Destination,
+        resume: Option<Resume>,
+    ) -> Result<()> {
+        match destination {
+            Destination::Stdout { stdout, harmless } => self.to_stdout(response, stdout, harmless),
+            Destination::File(name) => self.to_file(response, &name, resume),
+        }
+    }
+
+    fn to_stdout(&mut self, response: Response<'_>, stdout: Stdout, harmless: bool) -> Result<()> {
+        let mut file = stdout.file;
+        let name = self.url.to_string();
+        let sink = match harmless {
+            true => Sink::Terminal(&mut file),
+            false => Sink::File(&mut file, stdout.can_splice),
+        };
+        self.transfer(response, &name, 0, sink)
+    }
+
+    fn to_file(
+        &mut self,
+        response: Response<'_>,
+        name: &Path,
+        resume: Option<Resume>,
+    ) -> Result<()> {
+        let (mut part, have) = match resume {
+            Some(resume) if response.head().status == 206 => {
+                if !resume.fits(response.head()) {
+                    let error = malformed(&response, "a 206 holds the range that was asked for");
+                    resume.part.interrupted();
+                    return Err(error);
+                }
+                (resume.part, resume.have)
+            }
+            // The content has changed, or the server knows no ranges: all of it comes again.
+            Some(mut resume) => {
+                resume.part.cut(0)?;
+                (resume.part, 0)
+            }
+            None => (PartFile::begin(name, self.force)?, 0),
+        };
+        if have == 0 {
+            if let Some(origin) = self.origin(&response) {
+                part.remember(&origin)?;
+            }
+        }
+        if let Some(item) = self.record.items.first_mut().and_then(|item| item.as_object_mut()) {
+            item.insert("file".to_owned(), json!(name));
+            item.insert("resumed_at".to_owned(), json!((have > 0).then_some(have)));
+        }
+        let shown = name.to_string_lossy();
+        match self.transfer(response, &shown, have, Sink::File(part.file(), true)) {
+            Ok(()) => {
+                self.record.stage = Stage::Store;
+                part.commit()
+            }
+            // What is wrong in itself is not worth going on with.
+            Err(error @ (Error::Malformed { .. } | Error::TooLarge { .. })) => {
+                part.abandon();
+                Err(error)
+            }
+            Err(error) => {
+                part.interrupted();
+                Err(error)
+            }
+        }
+    }
+
+    /// What to write down beside a file that may break off.
+    fn origin(&self, response: &Response<'_>) -> Option<Origin> {
+        let head = response.head();
+        let length = response.length();
+        if length.is_some_and(|length| length < WORTH_RESUMING) {
+            return None;
+        }
+        let coded = head.fields.get("Content-Encoding").is_some() && !self.raw;
+        Some(Origin {
+            url: without_password(self.url),
+            validator: strong_validator(&head.fields).filter(|_| !coded),
+            length: length.filter(|_| !coded),
+        })
+    }
+
+    /// Moves the whole body. `have` bytes of it are there already.
+    fn transfer(
+        &mut self,
+        mut response: Response<'_>,
+        name: &str,
+        have: u64,
+        mut sink: Sink<'_>,
+    ) -> Result<()> {
+        let head = response.head();
+        if head.status == 206 && have == 0 {
+            return Err(malformed(&response, "206 answers only a request for a range"));
+        }
+        let codings = match self.raw {
+            true => Vec::new(),
+            false => codings_of(&head.fields)
+                .map_err(|why| malformed(&response, &why.to_string()))?,
+        };
+        let length = response.length();
+        self.check_announced(have, length, codings.is_empty())?;
+        let hash = match self.checksum {
+            Some(_) => Some(hash_of(&mut sink, have)?),
+            None => None,
+        };
+        let total = length.filter(|_| codings.is_empty()).map(|length| length + have);
+        let mut watch = Watch {
+            stored: have,
+            before: have,
+            started: Instant::now(),
+            hash,
+            max_size: self.max_size,
+            limit_rate: self.limit_rate,
+            transfer: self.progress.transfer(name, total),
+        };
+        watch.transfer.advance(have);
+        let counted = Counted {
+            body: response.body(),
+            received: 0,
+        };
+        let (result, received) = match codings.is_empty() && self.limit_rate.is_none() {
+            true => plain(counted, &mut sink, &mut watch),
+            false => decoded(counted, &codings, &mut sink, &mut watch),
+        };
+        self.record.bytes.insert("received".to_owned(), json!(received));
+        self.record.bytes.insert("stored".to_owned(), json!(watch.stored));
+        result?;
+        if let (Some(wanted), Some(hash)) = (self.checksum, watch.hash) {
+            let found: [u8; 32] = hash.finalize().into();
+            if found != wanted {
+                let rule = format!(
+                    "the content has the digest sha256:{}, not the one that was asked for",
+                    hexadecimal(&found)
+                );
+                return Err(malformed(&response, &rule));
+            }
+        }
+        response.finish();
+        Ok(())
+    }
+
+    fn check_announced(&self, have: u64, length: Option<u64>, plain: bool) -> Result<()> {
+        match (self.max_size, length) {
+            (Some(limit), Some(length)) if plain && have.saturating_add(length) > limit => {
+                Err(too_large(limit))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn malformed(response: &Response<'_>, rule: &str) -> Error {
+    Error::Malformed {
+        peer: response.facts().peer.clone(),
+        doing: format!("reading {}", without_password(response.url())),
+        rule: escaped(rule.as_bytes()),
+        excerpt: String::new(),
+    }
+}
+
+fn too_large(limit: u64) -> Error {
+    Error::TooLarge {
+        what: "the body, in bytes,".to_owned(),
+        limit,
+    }
+}
+
+/// The digest of what is there already.
+fn hash_of(sink: &mut Sink<'_>, have: u64) -> Result<Sha256> {
+    let mut hash = Sha256::new();
+    if let (Sink::File(file, _), 1..) = (sink, have) {
+        let failed = |error| Error::io("reading what was downloaded before", error);
+        io::Seek::rewind(*file).map_err(failed)?;
+        let mut block = vec![0; BLOCK];
+        let mut left = have;
+        while left > 0 {
+            let wanted = proto_transport::framing::at_most(BLOCK, left);
+            let part = block.get_mut(..wanted).unwrap_or_default();
+            file.read_exact(part).map_err(failed)?;
+            hash.update(part);
+            left -= wanted as u64;
+        }
+    }
+    Ok(hash)
+}
+
+/// A body as it comes, to where it goes.
+fn plain<F: Framing>(
+    mut counted: Counted<'_, F>,
+    sink: &mut Sink<'_>,
+    watch: &mut Watch<'_>,
+) -> (Result<()>, u64) {
+    let result = loop {
+        let moved = match sink {
+            // Moved inside the kernel, unless somebody must look at the bytes.
+            Sink::File(file, true) if watch.looks_away() => counted
+                .body
+                .next_part_to(file)
+                .and_then(|count| count.map_or(Ok(None), |count| watch.count(count).map(Some))),
+            _ => counted.body.next_part().and_then(|part| match part {
+                Some(part) => {
+                    watch.look(part)?;
+                    sink.write(part)?;
+                    watch.count(part.len() as u64).map(Some)
+                }
+                None => Ok(None),
+            }),
+        };
+        match moved {
+            Ok(Some(())) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    (result, watch.stored.saturating_sub(watch.before))
+}
+
+/// Decoded bytes that are held at once.
+const BLOCK: usize = 64 * 1024;
+
+fn decoded<F: Framing>(
+    mut counted: Counted<'_, F>,
+    codings: &[Coding],
+    sink: &mut Sink<'_>,
+    watch: &mut Watch<'_>,
+) -> (Result<()>, u64) {
+    let mut reader = decoder(codings, Box::new(&mut counted));
+    let mut block = vec![0; watch.block()];
+    let result = loop {
+        let count = match reader.read(&mut block) {
+            Ok(0) => break Ok(()),
+            Ok(count) => count,
+            Err(error) => break Err(undecodable(error)),
+        };
+        let part = block.get(..count).unwrap_or_default();
+        let done = watch
+            .look(part)
+            .and_then(|()| sink.write(part))
+            .and_then(|()| watch.count(count as u64));
+        if let Err(error) = done {
+            break Err(error);
+        }
+    };
+    drop(reader);
+    (result, counted.received)
+}
+
+/// What the decoder says is about the peer's bytes; what comes through it from below is not.
+fn undecodable(error: io::Error) -> Error {
+    match error_of(error, "") {
+        Error::Io { source, .. } => Error::Malformed {
+            peer: "the server".to_owned(),
+            doing: "decoding the body".to_owned(),
+            rule: source.to_string(),
+            excerpt: String::new(),
+        },
+        error => error,
+    }
+}
+
+/// A body whose bytes are counted before they are decoded.
+struct Counted<'c, F: Framing> {
+    body: Body<'c, F>,
+    received: u64,
+}
+
+impl<F: Framing> Read for Counted<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.body.read(buffer)?;
+        self.received += count as u64;
+        Ok(count)
+    }
+}
+
+/// Where the bytes go.
+enum Sink<'f> {
+    /// A file; `true` if bytes may be moved to it unseen.
+    File(&'f mut File, bool),
+    /// A person's terminal: text is shown, everything else is escaped.
+    Terminal(&'f mut File),
+}
+
+impl Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = match self {
+            Sink::File(file, _) => file.write_all(bytes),
+            Sink::Terminal(file) => file.write_all(escaped_text(bytes).as_bytes()),
+        };
+        written.map_err(|error| Error::io("writing the body", error))
+    }
+}
+
+/// Counts, bounds and slows what goes by.
+struct Watch<'p> {
+    stored: u64,
+    before: u64,
+    started: Instant,
+    hash: Option<Sha256>,
+    max_size: Option<u64>,
+    limit_rate: Option<u64>,
+    transfer: Transfer<'p>,
+}
+
+impl Watch<'_> {
+    /// Whether bytes may go by unseen, in large steps.
+    fn looks_away(&self) -> bool {
+        self.hash.is_none() && self.max_size.is_none()
+    }
+
+    /// How much is read at once: little enough that a slow rate has no long pauses.
+    fn block(&self) -> usize {
+        let eighth = self.limit_rate.map_or(u64::MAX, |rate| (rate / 8).max(1));
+        proto_transport::framing::at_most(BLOCK, eighth)
+    }
+
+    fn look(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
+        match self.max_size {
+            Some(limit) if self.stored.saturating_add(bytes.len() as u64) > limit => {
+                Err(too_large(limit))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<()> {
+        self.stored += bytes;
+        self.transfer.advance(bytes);
+        if let Some(limit) = self.max_size.filter(|limit| self.stored > *limit) {
+            return Err(too_large(limit));
+        }
+        if let Some(rate) = self.limit_rate {
+            let moved = self.stored.saturating_sub(self.before) as f64;
+            let due = Duration::try_from_secs_f64(moved / rate.max(1) as f64);
+            let early = due.unwrap_or(Duration::MAX).saturating_sub(self.started.elapsed());
+            std::thread::sleep(early);
+        }
+        Ok(())
+    }
+}
+

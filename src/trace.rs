@@ -1,0 +1,168 @@
+//! Looking at the conversation: `--trace` on stderr, `--transcript` in a file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use proto_transport::session::{Side, Step};
+use proto_transport::{Error, Result, SessionWriter, Sink, Transcript};
+
+/// What is shown and recorded.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Looking")]
+pub struct LookingArgs {
+    /// Show the conversation on stderr
+    #[arg(long)]
+    pub trace: bool,
+    /// Record the conversation in a file, which `proto mock replay` can play
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
+    /// Do not blank passwords and tokens in trace and transcript
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Say more on stderr
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+impl LookingArgs {
+    /// Where the conversation goes, if anywhere.
+    pub fn transcript(&self) -> Result<Option<Transcript>> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if self.trace {
+            let colour = io::stderr().is_terminal();
+            sinks.push(Box::new(Trace::new(io::stderr(), colour)));
+        }
+        if let Some(path) = &self.transcript {
+            let failed = |error| Error::io(format!("writing {}", path.display()), error);
+            // The conversation may hold what is nobody else's business.
+            let file = private(path).map_err(failed)?;
+            let writer = SessionWriter::new(BufWriter::new(file), &command_line()).map_err(failed)?;
+            sinks.push(Box::new(writer));
+        }
+        Ok((!sinks.is_empty()).then(|| Transcript::new(sinks, self.show_secrets)))
+    }
+}
+
+fn private(path: &PathBuf) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
+}
+
+/// The command as it was given, without passwords in URLs: the first line of a transcript.
+fn command_line() -> String {
+    let words = std::env::args().skip(1).map(|word| {
+        let shown = match proto_transport::Url::parse(&word) {
+            Ok(url) if url.password().is_some() => proto_transport::without_password(&url),
+            _ => word,
+        };
+        shlex::try_quote(&shown).map_or_else(|_| shown.clone(), |quoted| quoted.into_owned())
+    });
+    let words: Vec<String> = words.collect();
+    format!("proto {}", words.join(" "))
+}
+
+/// Bytes of one body that are shown.
+const SHOWN: usize = 2048;
+
+/// A conversation for a person's eyes: the session form in colours, long bodies cut.
+pub struct Trace<W> {
+    output: W,
+    colour: bool,
+    current: usize,
+    /// Bytes of the body that is going by: seen, and not shown.
+    seen: usize,
+    hidden: usize,
+}
+
+impl<W: Write + Send> Trace<W> {
+    /// Shows on `output`.
+    pub fn new(output: W, colour: bool) -> Trace<W> {
+        Trace {
+            output,
+            colour,
+            current: 1,
+            seen: 0,
+            hidden: 0,
+        }
+    }
+
+    fn show(&mut self, step: &Step) -> io::Result<()> {
+        let colour = match step {
+            Step::Line(Side::Client, _) | Step::Bytes(Side::Client, _) => "\x1b[36m",
+            Step::Line(Side::Server, _) | Step::Bytes(Side::Server, _) => "\x1b[32m",
+            _ => "\x1b[2m",
+        };
+        if self.colour {
+            writeln!(self.output, "{colour}{step}\x1b[0m")
+        } else {
+            writeln!(self.output, "{step}")
+        }
+    }
+
+    fn end_body(&mut self) -> io::Result<()> {
+        if self.hidden > 0 {
+            writeln!(self.output, "# … and {} more bytes", self.hidden)?;
+        }
+        (self.seen, self.hidden) = (0, 0);
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> Sink for Trace<W> {
+    fn step(&mut self, connection: usize, step: &Step) -> io::Result<()> {
+        if connection != self.current {
+            self.end_body()?;
+            self.current = connection;
+            self.show(&Step::Connection(connection))?;
+        }
+        match step {
+            Step::Bytes(_, bytes) => {
+                if self.seen >= SHOWN {
+                    self.hidden += bytes.len();
+                    return Ok(());
+                }
+                self.seen += bytes.len();
+            }
+            _ => self.end_body()?,
+        }
+        self.show(step)
+    }
+}
+
+impl<W> Drop for Trace<W> {
+    fn drop(&mut self) {
+        if self.hidden > 0 {
+            crate::note(&format!("# … and {} more bytes", self.hidden));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_bodies_are_cut_and_counted() {
+        let mut output = Vec::new();
+        let mut trace = Trace::new(&mut output, false);
+        let line = |text: &str| Step::Line(Side::Server, text.to_owned());
+        trace.step(1, &line("HTTP/1.1 200 OK")).unwrap();
+        for _ in 0..5 {
+            trace.step(1, &Step::Bytes(Side::Server, vec![b'a'; 1024])).unwrap();
+        }
+        trace.step(2, &line("next")).unwrap();
+        drop(trace);
+        let text = String::from_utf8(output).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 6);
+        assert_eq!(lines[3], "# … and 3072 more bytes");
+        assert_eq!(lines[4], "= connection 2");
+    }
+}
