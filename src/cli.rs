@@ -19,10 +19,17 @@ use crate::units::{duration, size};
 
 /// Talk to Internet services line by line, and see what they say.
 #[derive(Parser)]
-#[command(name = "proto", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit status (sysexits): 0 all went well, 64 cannot be asked, 65 over a limit, \
+#[command(
+    name = "proto",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit status (sysexits): 0 all went well, 64 cannot be asked, 65 over a limit, \
 68 no such host, 69 refused or nobody answers, 74 our own files, 75 may work later, 76 protocol or TLS, \
-77 credentials or certificates.")]
+77 credentials or certificates."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -87,9 +87,9 @@ impl Credentials {
                 return Ok(Some(login));
             }
         }
-        let password = self.asked.get_or_init(|| {
-            self.ask(&user, endpoint).map_err(|error| error.to_string())
-        });
+        let password = self
+            .asked
+            .get_or_init(|| self.ask(&user, endpoint).map_err(|error| error.to_string()));
         match password {
             Ok(password) => Ok(Some((user, password.clone()))),
             Err(why) => Err(Error::illegal(why.as_str())),

@@ -87,7 +87,10 @@ pub fn client(
     named: Arc<[Url]>,
 ) -> Result<Client> {
     let mut client = Client::new(connector);
-    let mechanism = credentials.mechanism().map(Mechanism::from_name).transpose()?;
+    let mechanism = credentials
+        .mechanism()
+        .map(Mechanism::from_name)
+        .transpose()?;
     let source = move |target: &Target| proof(&credentials, &named, target);
     let mut authorizer = Authorizer::new(Box::new(source));
     authorizer.may_send_in_clear = common.tls.plain;

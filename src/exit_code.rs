@@ -70,22 +70,64 @@ mod tests {
     #[test]
     fn every_error_has_its_status() {
         let s = String::new;
-        let refused = |refusal| Error::Refused { peer: s(), doing: s(), reply: s(), refusal };
-        let unreachable = |because| Error::Unreachable { peer: s(), because, why: s() };
-        let insecure = |certificate| Error::Insecure { peer: s(), doing: s(), why: s(), certificate };
+        let refused = |refusal| Error::Refused {
+            peer: s(),
+            doing: s(),
+            reply: s(),
+            refusal,
+        };
+        let unreachable = |because| Error::Unreachable {
+            peer: s(),
+            because,
+            why: s(),
+        };
+        let insecure = |certificate| Error::Insecure {
+            peer: s(),
+            doing: s(),
+            why: s(),
+            certificate,
+        };
         let table = [
             (Error::illegal("x"), 64),
             (unreachable(Unreachable::NoSuchHost), 68),
             (unreachable(Unreachable::NobodyAnswers), 69),
             (insecure(false), 76),
             (insecure(true), 77),
-            (Error::TimedOut { peer: s(), doing: s(), after: Duration::ZERO }, 75),
-            (Error::Closed { peer: s(), doing: s(), why: s() }, 75),
-            (Error::Malformed { peer: s(), doing: s(), rule: s(), excerpt: s() }, 76),
+            (
+                Error::TimedOut {
+                    peer: s(),
+                    doing: s(),
+                    after: Duration::ZERO,
+                },
+                75,
+            ),
+            (
+                Error::Closed {
+                    peer: s(),
+                    doing: s(),
+                    why: s(),
+                },
+                75,
+            ),
+            (
+                Error::Malformed {
+                    peer: s(),
+                    doing: s(),
+                    rule: s(),
+                    excerpt: s(),
+                },
+                76,
+            ),
             (refused(Refusal::Transient), 75),
             (refused(Refusal::Lasting), 69),
             (refused(Refusal::Credentials), 77),
-            (Error::TooLarge { what: s(), limit: 0 }, 65),
+            (
+                Error::TooLarge {
+                    what: s(),
+                    limit: 0,
+                },
+                65,
+            ),
             (Error::io("x", std::io::ErrorKind::StorageFull.into()), 74),
         ];
         for (error, code) in table {

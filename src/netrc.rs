@@ -25,9 +25,9 @@ const LARGEST: u64 = 1024 * 1024;
 impl Netrc {
     /// The user's own file: `$NETRC`, else `.netrc` in the home folder.
     pub fn path() -> Option<PathBuf> {
-        std::env::var_os("NETRC").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc"))
-        })
+        std::env::var_os("NETRC")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")))
     }
 
     /// Reads a file that nobody but its owner may read.
@@ -61,7 +61,9 @@ fn check(path: &Path, metadata: &Metadata) -> Result<()> {
         )));
     }
     if metadata.len() > LARGEST {
-        return Err(Error::illegal(format!("{path} is too large to be a .netrc file")));
+        return Err(Error::illegal(format!(
+            "{path} is too large to be a .netrc file"
+        )));
     }
     Ok(())
 }
@@ -151,7 +153,9 @@ default login anonymous password guest
 "#;
 
     fn found(host: &str, login: Option<&str>) -> Option<String> {
-        let netrc = Netrc { entries: parse(TEXT) };
+        let netrc = Netrc {
+            entries: parse(TEXT),
+        };
         let (login, password) = netrc.find(host, login)?;
         Some(format!("{login}:{}", password.reveal()))
     }
@@ -159,7 +163,10 @@ default login anonymous password guest
     #[test]
     fn host_and_login_must_match() {
         assert_eq!(found("example.com", None).unwrap(), "fred:first");
-        assert_eq!(found("example.com", Some("anna")).unwrap(), "anna:two \"words\"");
+        assert_eq!(
+            found("example.com", Some("anna")).unwrap(),
+            "anna:two \"words\""
+        );
         assert_eq!(found("example.com", Some("bob")), None);
         assert_eq!(found("www.example.com", Some("fred")), None);
         assert_eq!(found("macro.example", Some("m")), None);

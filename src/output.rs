@@ -178,11 +178,14 @@ fn in_the_way(path: &Path, why: &str) -> Error {
     writing(path, io::Error::new(ErrorKind::AlreadyExists, why))
 }
 
-/// Fails if something has this name, so that nobody downloads for nothing.
+/// Fails if something has this name that may not be replaced, so that nobody downloads for nothing.
+/// Even by force only files and links are replaced.
 pub fn refuse_existing(name: &Path, force: bool) -> Result<()> {
-    match !force && fs::symlink_metadata(name).is_ok() {
-        true => Err(in_the_way(name, "exists; --force replaces it")),
-        false => Ok(()),
+    match fs::symlink_metadata(name) {
+        Err(_) => Ok(()),
+        Ok(_) if !force => Err(in_the_way(name, "exists; --force replaces it")),
+        Ok(metadata) if metadata.is_file() || metadata.is_symlink() => Ok(()),
+        Ok(_) => Err(in_the_way(name, "is not a regular file")),
     }
 }
 
@@ -193,7 +196,10 @@ fn open(path: &Path, new: bool) -> io::Result<File> {
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     let file = options.open(path)?;
     if !new && !file.metadata()?.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ));
     }
     Ok(file)
 }
@@ -233,13 +239,13 @@ fn read_origin(path: &Path) -> Result<Option<Origin>> {
         Ok(metadata) if metadata.len() > LARGEST_ORIGIN => return Ok(None),
         Ok(_) => {}
     }
-    let text = fs::read(path)
-        .map_err(|error| Error::io(format!("reading {}", path.display()), error))?;
+    let text =
+        fs::read(path).map_err(|error| Error::io(format!("reading {}", path.display()), error))?;
     Ok(serde_json::from_slice(&text).ok())
 }
 
-/// Standard output as a file, without a buffer of its own.
-pub struct Stdout {
+/// Bytes that go straight to where they are written: standard output, a device or a pipe.
+pub struct Direct {
     /// The descriptor.
     pub file: File,
     /// Whether bytes may be moved to it unseen: it is a regular file that is not appended to.
@@ -248,16 +254,34 @@ pub struct Stdout {
     pub is_terminal: bool,
 }
 
-impl Stdout {
-    /// A duplicate of the descriptor.
-    pub fn open() -> Result<Stdout> {
+impl Direct {
+    /// A device, pipe or socket that is there under this name: nothing can be half-written there,
+    /// and a file of that name would be in everybody's way (think of /dev/null).
+    pub fn device(path: &Path) -> Result<Option<Direct>> {
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {}
+            _ => return Ok(None),
+        }
+        let file = File::options()
+            .write(true)
+            .open(path)
+            .map_err(|error| writing(path, error))?;
+        Ok(Some(Direct {
+            file,
+            can_splice: false,
+            is_terminal: false,
+        }))
+    }
+
+    /// A duplicate of standard output, without a buffer of its own.
+    pub fn stdout() -> Result<Direct> {
         let stdout = io::stdout();
         let failed = |error| Error::io("writing to stdout", error);
         let file = File::from(stdout.as_fd().try_clone_to_owned().map_err(failed)?);
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let appends = rustix::fs::fcntl_getfl(&file)
-            .is_ok_and(|flags| flags.contains(OFlags::APPEND));
-        Ok(Stdout {
+        let appends =
+            rustix::fs::fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::APPEND));
+        Ok(Direct {
             can_splice: regular && !appends,
             is_terminal: stdout.is_terminal(),
             file,
@@ -372,6 +396,19 @@ mod tests {
         let _first = PartFile::begin(&name, false).unwrap();
         let error = PartFile::begin(&name, true).err().unwrap();
         assert!(error.to_string().contains("another process"), "{error}");
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_never_replaced() {
+        assert!(Direct::device(Path::new("/dev/null")).unwrap().is_some());
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Direct::device(folder.path()).unwrap().is_none());
+        assert!(Direct::device(&folder.path().join("new"))
+            .unwrap()
+            .is_none());
+        // Also if the file is asked for by force.
+        let error = PartFile::begin(Path::new("/dev/null"), true).err().unwrap();
+        assert!(error.to_string().contains("regular"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,9 @@ pub fn run<J: Send, W: FnMut(J)>(
     }
     let queue = Mutex::new(jobs);
     let next = || {
-        let mut queue = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut queue = queue
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         queue.next()
     };
     thread::scope(|scope| {

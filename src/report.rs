@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use proto_transport::{Error, Facts, Refusal, Result, Unreachable, CONNECTING, HANDSHAKE, RESOLVING};
+use proto_transport::{
+    Error, Facts, Refusal, Result, Unreachable, CONNECTING, HANDSHAKE, RESOLVING,
+};
 use serde::Serialize;
 use serde_json::{json, Map, Value};
 
@@ -123,7 +125,8 @@ impl Record {
     /// Notes a time.
     pub fn time(&mut self, name: &str, time: Duration) {
         let microseconds = time.as_micros() as f64;
-        self.timings.insert(name.to_owned(), json!(microseconds / 1e6));
+        self.timings
+            .insert(name.to_owned(), json!(microseconds / 1e6));
     }
 
     /// Notes how it ended.

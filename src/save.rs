@@ -14,14 +14,14 @@ use proto_transport::{error_of, without_password, Body, Error, Framing, Result, 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::output::{Origin, PartFile, Stdout};
+use crate::output::{Direct, Origin, PartFile};
 use crate::progress::{Progress, Transfer};
 use crate::report::{Record, Stage};
 
 /// Where a body goes.
 pub enum Destination {
-    /// Standard output; `harmless` shows text as a terminal may see it.
-    Stdout { stdout: Stdout, harmless: bool },
+    /// Straight away; `harmless` shows text as a terminal may see it.
+    Direct { output: Direct, harmless: bool },
     /// A file.
     File(PathBuf),
 }
@@ -113,17 +113,17 @@ impl Save<'_> {
         resume: Option<Resume>,
     ) -> Result<()> {
         match destination {
-            Destination::Stdout { stdout, harmless } => self.to_stdout(response, stdout, harmless),
+            Destination::Direct { output, harmless } => self.directly(response, output, harmless),
             Destination::File(name) => self.to_file(response, &name, resume),
         }
     }
 
-    fn to_stdout(&mut self, response: Response<'_>, stdout: Stdout, harmless: bool) -> Result<()> {
-        let mut file = stdout.file;
+    fn directly(&mut self, response: Response<'_>, output: Direct, harmless: bool) -> Result<()> {
+        let mut file = output.file;
         let name = self.url.to_string();
         let sink = match harmless {
             true => Sink::Terminal(&mut file),
-            false => Sink::File(&mut file, stdout.can_splice),
+            false => Sink::File(&mut file, output.can_splice),
         };
         self.transfer(response, &name, 0, sink)
     }
@@ -155,7 +155,12 @@ impl Save<'_> {
                 part.remember(&origin)?;
             }
         }
-        if let Some(item) = self.record.items.first_mut().and_then(|item| item.as_object_mut()) {
+        if let Some(item) = self
+            .record
+            .items
+            .first_mut()
+            .and_then(|item| item.as_object_mut())
+        {
             item.insert("file".to_owned(), json!(name));
             item.insert("resumed_at".to_owned(), json!((have > 0).then_some(have)));
         }
@@ -202,12 +207,16 @@ impl Save<'_> {
     ) -> Result<()> {
         let head = response.head();
         if head.status == 206 && have == 0 {
-            return Err(malformed(&response, "206 answers only a request for a range"));
+            return Err(malformed(
+                &response,
+                "206 answers only a request for a range",
+            ));
         }
         let codings = match self.raw {
             true => Vec::new(),
-            false => codings_of(&head.fields)
-                .map_err(|why| malformed(&response, &why.to_string()))?,
+            false => {
+                codings_of(&head.fields).map_err(|why| malformed(&response, &why.to_string()))?
+            }
         };
         let length = response.length();
         self.check_announced(have, length, codings.is_empty())?;
@@ -215,7 +224,9 @@ impl Save<'_> {
             Some(_) => Some(hash_of(&mut sink, have)?),
             None => None,
         };
-        let total = length.filter(|_| codings.is_empty()).map(|length| length + have);
+        let total = length
+            .filter(|_| codings.is_empty())
+            .map(|length| length + have);
         let mut watch = Watch {
             stored: have,
             before: have,
@@ -234,8 +245,12 @@ impl Save<'_> {
             true => plain(counted, &mut sink, &mut watch),
             false => decoded(counted, &codings, &mut sink, &mut watch),
         };
-        self.record.bytes.insert("received".to_owned(), json!(received));
-        self.record.bytes.insert("stored".to_owned(), json!(watch.stored));
+        self.record
+            .bytes
+            .insert("received".to_owned(), json!(received));
+        self.record
+            .bytes
+            .insert("stored".to_owned(), json!(watch.stored));
         result?;
         if let (Some(wanted), Some(hash)) = (self.checksum, watch.hash) {
             let found: [u8; 32] = hash.finalize().into();
@@ -446,10 +461,11 @@ impl Watch<'_> {
         if let Some(rate) = self.limit_rate {
             let moved = self.stored.saturating_sub(self.before) as f64;
             let due = Duration::try_from_secs_f64(moved / rate.max(1) as f64);
-            let early = due.unwrap_or(Duration::MAX).saturating_sub(self.started.elapsed());
+            let early = due
+                .unwrap_or(Duration::MAX)
+                .saturating_sub(self.started.elapsed());
             std::thread::sleep(early);
         }
         Ok(())
     }
 }
-

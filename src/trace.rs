@@ -41,7 +41,8 @@ impl LookingArgs {
             let failed = |error| Error::io(format!("writing {}", path.display()), error);
             // The conversation may hold what is nobody else's business.
             let file = private(path).map_err(failed)?;
-            let writer = SessionWriter::new(BufWriter::new(file), &command_line()).map_err(failed)?;
+            let writer =
+                SessionWriter::new(BufWriter::new(file), &command_line()).map_err(failed)?;
             sinks.push(Box::new(writer));
         }
         Ok((!sinks.is_empty()).then(|| Transcript::new(sinks, self.show_secrets)))
@@ -155,7 +156,9 @@ mod tests {
         let line = |text: &str| Step::Line(Side::Server, text.to_owned());
         trace.step(1, &line("HTTP/1.1 200 OK")).unwrap();
         for _ in 0..5 {
-            trace.step(1, &Step::Bytes(Side::Server, vec![b'a'; 1024])).unwrap();
+            trace
+                .step(1, &Step::Bytes(Side::Server, vec![b'a'; 1024]))
+                .unwrap();
         }
         trace.step(2, &line("next")).unwrap();
         drop(trace);

@@ -38,12 +38,18 @@ fn download(folder: &Path) -> Result<u8> {
     let server = Server::start(Options::default(), Arc::new(Site::new(site))).map_err(failed)?;
     let url = format!("http://{}/page.html", server.address());
     let downloads = folder.join("downloads");
-    let code = job(&["http-get", &url, "--trace", "--no-proxy", "--output-dir"], &downloads)?;
+    let code = job(
+        &["http-get", &url, "--trace", "--no-proxy", "--output-dir"],
+        &downloads,
+    )?;
     if code != OK {
         return Ok(code);
     }
     let text = fs::read_to_string(downloads.join("page.html")).map_err(failed)?;
-    say(&format!("\npage.html holds {} bytes:\n\n{text}", text.len()))?;
+    say(&format!(
+        "\npage.html holds {} bytes:\n\n{text}",
+        text.len()
+    ))?;
     Ok(OK)
 }
 
@@ -52,7 +58,9 @@ fn job(words: &[&str], folder: &Path) -> Result<u8> {
     say(&format!("$ proto {} DIR\n", words.join(" ")))?;
     let folder = folder.as_os_str();
     let words = words.iter().map(|word| std::ffi::OsStr::new(*word));
-    let line = std::iter::once("proto".as_ref()).chain(words).chain([folder]);
+    let line = std::iter::once("proto".as_ref())
+        .chain(words)
+        .chain([folder]);
     let cli = Cli::try_parse_from(line).map_err(|error| Error::illegal(error.to_string()))?;
     super::run(cli.command)
 }

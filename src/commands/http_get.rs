@@ -15,7 +15,7 @@ use crate::cli::CommonArgs;
 use crate::credentials::Credentials;
 use crate::download::{self, HttpArgs};
 use crate::exit_code::worst;
-use crate::output::{refuse_existing, Stdout};
+use crate::output::{refuse_existing, Direct};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::report::{Record, Report, Stage};
@@ -102,7 +102,10 @@ pub fn run(args: &Args) -> Result<u8> {
     let clients = Mutex::new(VecDeque::from([first]));
     let workers = usize::from(args.jobs).min(urls.len());
     parallel::run(workers, urls.iter(), || {
-        let made = clients.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let made = clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         let job = Job {
             args,
             plan: &plan,
@@ -124,7 +127,11 @@ pub fn run(args: &Args) -> Result<u8> {
     });
     let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
     if ended.failed > 0 && urls.len() > 1 {
-        crate::note(&format!("proto: {} of {} downloads failed", ended.failed, urls.len()));
+        crate::note(&format!(
+            "proto: {} of {} downloads failed",
+            ended.failed,
+            urls.len()
+        ));
     }
     Ok(worst(ended.codes))
 }
@@ -181,6 +188,7 @@ fn urls(args: &Args) -> Result<Arc<[Url]>> {
 /// Where the bodies go, decided once.
 enum Plan {
     Stdout { harmless: bool },
+    Device(PathBuf),
     File(PathBuf),
     Folder(PathBuf),
 }
@@ -190,6 +198,7 @@ impl Plan {
         let output = &args.output;
         let plan = match (&output.output, &output.output_dir) {
             (Some(path), _) if path.as_os_str() == "-" => Plan::Stdout { harmless: false },
+            (Some(path), _) if Direct::device(path)?.is_some() => Plan::Device(path.clone()),
             (Some(path), _) => Plan::File(path.clone()),
             (None, Some(folder)) => Plan::Folder(folder.clone()),
             (None, None) if output.remote_name || output.content_disposition => {
@@ -197,14 +206,18 @@ impl Plan {
             }
             (None, None) => Plan::Stdout { harmless: true },
         };
-        let to_stdout = matches!(plan, Plan::Stdout { .. });
+        let to_stdout = matches!(plan, Plan::Stdout { .. } | Plan::Device(_));
         let wrong = match plan {
-            Plan::File(_) if count > 1 => "-o names one file, but there are several URLs; see --output-dir",
-            Plan::Stdout { .. } if args.jobs > 1 && count > 1 => {
+            Plan::File(_) if count > 1 => {
+                "-o names one file, but there are several URLs; see --output-dir"
+            }
+            Plan::Stdout { .. } | Plan::Device(_) if args.jobs > 1 && count > 1 => {
                 "several downloads at once would mix on stdout; see --output-dir"
             }
             _ if to_stdout && output.resume => "--continue needs a file: -o, -O or --output-dir",
-            _ if to_stdout && output.json => "--json shares stdout with the body; see -o, -O, --output-dir and --report",
+            _ if to_stdout && output.json => {
+                "--json shares stdout with the body; see -o, -O, --output-dir and --report"
+            }
             _ if output.checksum.is_some() && count > 1 => "--checksum is for one URL",
             _ => "",
         };
@@ -225,6 +238,7 @@ impl Plan {
         match self {
             Plan::Stdout { .. } => None,
             Plan::File(path) => Some(path.clone()),
+            Plan::Device(_) => None,
             Plan::Folder(_) if output.content_disposition => None,
             Plan::Folder(folder) => Some(folder.join(name_in(url))),
         }
@@ -281,14 +295,16 @@ impl Job<'_> {
     fn tell(&self, target: &str, record: &Record) {
         if self.args.output.json {
             let row = json!({ "url": target, "file": record.items.first().and_then(|item| item.get("file")), "bytes": record.bytes });
-            let written = std::io::Write::write_all(&mut std::io::stdout(), format!("{row}\n").as_bytes());
+            let written =
+                std::io::Write::write_all(&mut std::io::stdout(), format!("{row}\n").as_bytes());
             if let Err(error) = written {
                 crate::tell(&Error::io("writing to stdout", error));
             }
         }
         if self.args.common.looking.verbose {
             let stored = record.bytes.get("stored").cloned().unwrap_or_default();
-            self.progress.say(&format!("{target}: {stored} bytes, {}", record.peer));
+            self.progress
+                .say(&format!("{target}: {stored} bytes, {}", record.peer));
         }
     }
 
@@ -360,9 +376,13 @@ impl Job<'_> {
         if let Some(name) = name.or_else(|| self.plan.server_name(url, response)) {
             return Ok(Destination::File(name));
         }
-        let stdout = Stdout::open()?;
-        let harmless = matches!(self.plan, Plan::Stdout { harmless: true }) && stdout.is_terminal;
-        Ok(Destination::Stdout { stdout, harmless })
+        let device = match self.plan {
+            Plan::Device(path) => Direct::device(path)?,
+            _ => None,
+        };
+        let output = device.map_or_else(Direct::stdout, Ok)?;
+        let harmless = matches!(self.plan, Plan::Stdout { harmless: true }) && output.is_terminal;
+        Ok(Destination::Direct { output, harmless })
     }
 
     /// The body of an error goes to stdout or nowhere; no file is written.
@@ -371,12 +391,12 @@ impl Job<'_> {
             response.finish_unread();
             return Err(refusal);
         }
-        let stdout = Stdout::open()?;
-        let harmless = stdout.is_terminal;
+        let output = Direct::stdout()?;
+        let harmless = output.is_terminal;
         let url = response.url().clone();
         let mut save = self.save(&url, record);
         save.checksum = None;
-        save.run(response, Destination::Stdout { stdout, harmless }, None)?;
+        save.run(response, Destination::Direct { output, harmless }, None)?;
         record.stage = Stage::Command;
         Err(refusal)
     }
@@ -405,7 +425,10 @@ mod tests {
 
     #[test]
     fn checksums_are_sha256_in_hexadecimal() {
-        assert_eq!(checksum(&format!("sha256:{}", "0A".repeat(32))), Ok([10; 32]));
+        assert_eq!(
+            checksum(&format!("sha256:{}", "0A".repeat(32))),
+            Ok([10; 32])
+        );
         for wrong in ["", "sha256:", "sha256:00", "md5:00"] {
             assert!(checksum(wrong).is_err(), "{wrong}");
         }

@@ -102,7 +102,9 @@ pub fn run(args: &Args) -> Result<u8> {
 }
 
 fn list_faults() -> Result<u8> {
-    let lines = FAULTS.iter().map(|(name, does)| format!("{name:16} {does}\n"));
+    let lines = FAULTS
+        .iter()
+        .map(|(name, does)| format!("{name:16} {does}\n"));
     print(&lines.collect::<String>())?;
     Ok(OK)
 }
@@ -145,7 +147,10 @@ fn replay(args: &ReplayArgs) -> Result<u8> {
     let session = Session::parse(&text)
         .map_err(|error| Error::illegal(format!("{}: {error}", file.display())))?;
     if session.steps.is_empty() {
-        return Err(Error::illegal(format!("{} holds no conversation", file.display())));
+        return Err(Error::illegal(format!(
+            "{} holds no conversation",
+            file.display()
+        )));
     }
     let mut ending = Ending::new()?;
     let scheme = scheme_of(&session);
@@ -168,9 +173,9 @@ fn replay(args: &ReplayArgs) -> Result<u8> {
 fn scheme_of(session: &Session) -> &'static str {
     let mut steps = session.steps.iter().map(|(_, step)| step);
     let tls = matches!(steps.next(), Some(Step::Tls));
-    let http = session.steps.iter().any(|(_, step)| {
-        matches!(step, Step::Line(Side::Client, line) if line.ends_with(" HTTP/1.1"))
-    });
+    let http = session.steps.iter().any(
+        |(_, step)| matches!(step, Step::Line(Side::Client, line) if line.ends_with(" HTTP/1.1")),
+    );
     match (http, tls) {
         (true, true) => "https",
         (true, false) => "http",
@@ -196,7 +201,9 @@ fn start(listen: &ListenArgs, service: Arc<dyn Service>) -> Result<Server> {
     };
     let bind = SocketAddr::new(listen.bind, listen.port);
     if !listen.bind.is_loopback() {
-        crate::warn(&format!("{bind} is open to the network, and a mock server defends nothing"));
+        crate::warn(&format!(
+            "{bind} is open to the network, and a mock server defends nothing"
+        ));
     }
     let options = Options {
         bind,

@@ -180,7 +180,9 @@ impl Authorizer {
 
 /// The strongest Digest challenge that we can answer.
 fn strongest(offered: &[Challenge]) -> Option<Digest> {
-    let digests = offered.iter().filter(|challenge| challenge.scheme == "digest");
+    let digests = offered
+        .iter()
+        .filter(|challenge| challenge.scheme == "digest");
     Digest::strongest(digests.map(|challenge| challenge.parameters.as_slice()))
 }
 
@@ -245,19 +247,31 @@ mod tests {
         let mut authorizer = with_password();
         authorizer.mechanism = Some(Mechanism::Digest);
         let here = request("localhost");
-        assert!(authorizer.answer(&here, &asking(&[BASIC]), false).unwrap().is_none());
+        assert!(authorizer
+            .answer(&here, &asking(&[BASIC]), false)
+            .unwrap()
+            .is_none());
         authorizer.mechanism = Some(Mechanism::Basic);
         let said = authorizer.known(&here).unwrap().unwrap();
-        assert_eq!((said.scheme, said.value.reveal()), ("Basic", "ZnJlZDpzZWNyZXQ="));
+        assert_eq!(
+            (said.scheme, said.value.reveal()),
+            ("Basic", "ZnJlZDpzZWNyZXQ=")
+        );
     }
 
     #[test]
     fn only_a_stale_nonce_is_a_reason_to_say_it_again() {
         let mut authorizer = with_password();
         let here = request("localhost");
-        assert!(authorizer.answer(&here, &asking(&[SHA]), true).unwrap().is_none());
+        assert!(authorizer
+            .answer(&here, &asking(&[SHA]), true)
+            .unwrap()
+            .is_none());
         let stale = format!("{SHA}, stale=true");
-        assert!(authorizer.answer(&here, &asking(&[&stale]), true).unwrap().is_some());
+        assert!(authorizer
+            .answer(&here, &asking(&[&stale]), true)
+            .unwrap()
+            .is_some());
     }
 
     #[test]
@@ -267,18 +281,30 @@ mod tests {
         let far = request("http://far.example");
         let refused = authorizer.answer(&far, &asking(&[BASIC]), false);
         assert!(matches!(refused, Err(Error::Insecure { .. })));
-        assert!(authorizer.answer(&far, &asking(&[MD5]), false).unwrap().is_some());
+        assert!(authorizer
+            .answer(&far, &asking(&[MD5]), false)
+            .unwrap()
+            .is_some());
         authorizer.may_send_in_clear = true;
-        assert!(authorizer.answer(&far, &asking(&[BASIC]), false).unwrap().is_some());
+        assert!(authorizer
+            .answer(&far, &asking(&[BASIC]), false)
+            .unwrap()
+            .is_some());
         authorizer.may_send_in_clear = false;
         let safe = request("https://far.example");
-        assert!(authorizer.answer(&safe, &asking(&[BASIC]), false).unwrap().is_some());
+        assert!(authorizer
+            .answer(&safe, &asking(&[BASIC]), false)
+            .unwrap()
+            .is_some());
     }
 
     #[test]
     fn hosts_without_credentials_hear_nothing() {
         let mut authorizer = with_password();
         let far = request("https://other.example");
-        assert!(authorizer.answer(&far, &asking(&[BASIC, SHA]), false).unwrap().is_none());
+        assert!(authorizer
+            .answer(&far, &asking(&[BASIC, SHA]), false)
+            .unwrap()
+            .is_none());
     }
 }

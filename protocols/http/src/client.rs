@@ -240,7 +240,10 @@ fn read_head(connection: &mut Connection) -> Result<Head> {
         }
     }
     Err(Error::TooLarge {
-        what: format!("{}: the number of informational responses", connection.peer()),
+        what: format!(
+            "{}: the number of informational responses",
+            connection.peer()
+        ),
         limit: INFORMATIONAL as u64,
     })
 }

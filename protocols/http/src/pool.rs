@@ -69,7 +69,10 @@ mod tests {
         let mut pool = Pool::default();
         let here = endpoint(80, Security::Plain);
         pool.put(here.clone(), quiet());
-        pool.put(here.clone(), Connection::over(Memory::new("HTTP/1.1 200 OK\r\n")));
+        pool.put(
+            here.clone(),
+            Connection::over(Memory::new("HTTP/1.1 200 OK\r\n")),
+        );
         assert!(pool.take(&here).unwrap().is_reusable());
         assert!(pool.take(&here).is_none());
     }

@@ -73,7 +73,9 @@ fn resolve(from: &Target, location: &[u8]) -> Result<Target> {
     };
     let text = std::str::from_utf8(location).map_err(|_| wrong("a Location is a URL"))?;
     if text.chars().any(|c| c.is_control() || c == '\\') {
-        return Err(wrong("a Location holds no control characters or backslashes"));
+        return Err(wrong(
+            "a Location holds no control characters or backslashes",
+        ));
     }
     let mut url = from
         .url()
@@ -118,15 +120,24 @@ mod tests {
     }
 
     fn led(status: u16, method: &str, from: &str, location: &str) -> Result<Option<String>> {
-        let next = follow(&request(method, from), &head(status, Some(location)), Redirects::default());
+        let next = follow(
+            &request(method, from),
+            &head(status, Some(location)),
+            Redirects::default(),
+        );
         Ok(next?.map(|next| format!("{} {}", next.method.as_str(), next.target.url())))
     }
 
     #[test]
     fn methods_change_as_the_rfc_says() {
         for (status, method, expected) in [
-            (301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (303, "HEAD", "HEAD"),
-            (307, "POST", "POST"), (308, "DELETE", "DELETE"), (301, "GET", "GET"),
+            (301, "POST", "GET"),
+            (302, "POST", "GET"),
+            (303, "PUT", "GET"),
+            (303, "HEAD", "HEAD"),
+            (307, "POST", "POST"),
+            (308, "DELETE", "DELETE"),
+            (301, "GET", "GET"),
         ] {
             let next = led(status, method, "http://a/", "/b").unwrap().unwrap();
             assert_eq!(next, format!("{expected} http://a/b"), "{status} {method}");
@@ -134,15 +145,24 @@ mod tests {
         for status in [200, 300, 304, 305, 404] {
             assert_eq!(led(status, "GET", "http://a/", "/b").unwrap(), None);
         }
-        let none = follow(&request("GET", "http://a/"), &head(302, None), Redirects::default());
+        let none = follow(
+            &request("GET", "http://a/"),
+            &head(302, None),
+            Redirects::default(),
+        );
         assert!(none.unwrap().is_none());
     }
 
     #[test]
     fn locations_are_resolved() {
         for (location, expected) in [
-            ("b", "http://a/x/b"), ("../b?q", "http://a/b?q"), ("//c/d", "http://c/d"), ("?q", "http://a/x/y?q"),
-            ("https://c:444/", "https://c:444/"), ("http://u:p@c/", "http://c/"), ("", "http://a/x/y"),
+            ("b", "http://a/x/b"),
+            ("../b?q", "http://a/b?q"),
+            ("//c/d", "http://c/d"),
+            ("?q", "http://a/x/y?q"),
+            ("https://c:444/", "https://c:444/"),
+            ("http://u:p@c/", "http://c/"),
+            ("", "http://a/x/y"),
         ] {
             let next = led(302, "GET", "http://a/x/y", location).unwrap().unwrap();
             assert_eq!(next, format!("GET {expected}"), "{location}");
@@ -154,10 +174,21 @@ mod tests {
     #[test]
     fn only_http_is_followed() {
         for location in [
-            "file:///etc/passwd", "ftp://a/", "gopher://a/", "imap://a/", "data:,x", "javascript:1", "http://",
-            "\\\\host", "/a\tb", "http://a:99999/",
+            "file:///etc/passwd",
+            "ftp://a/",
+            "gopher://a/",
+            "imap://a/",
+            "data:,x",
+            "javascript:1",
+            "http://",
+            "\\\\host",
+            "/a\tb",
+            "http://a:99999/",
         ] {
-            assert!(led(302, "GET", "http://a/", location).is_err(), "{location}");
+            assert!(
+                led(302, "GET", "http://a/", location).is_err(),
+                "{location}"
+            );
         }
     }
 
@@ -165,8 +196,15 @@ mod tests {
     fn security_is_not_lost_on_the_way() {
         let error = led(302, "GET", "https://a/", "http://a/").unwrap_err();
         assert!(matches!(error, Error::Insecure { .. }), "{error}");
-        let policy = Redirects { may_downgrade: true, ..Redirects::default() };
-        let next = follow(&request("GET", "https://a/"), &head(302, Some("http://a/")), policy);
+        let policy = Redirects {
+            may_downgrade: true,
+            ..Redirects::default()
+        };
+        let next = follow(
+            &request("GET", "https://a/"),
+            &head(302, Some("http://a/")),
+            policy,
+        );
         assert!(next.unwrap().is_some());
     }
 

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::io::Read;
 
-use proto_transport::{
-    without_password, Endpoint, Error, Position, Result, Secret, Security, Url,
-};
+use proto_transport::{without_password, Endpoint, Error, Position, Result, Secret, Security, Url};
 
 /// A method (RFC 9110 section 9): a token, in its own case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,7 +252,9 @@ impl Request {
 
 fn check_field(name: &str, value: &str) -> Result<()> {
     if !is_token(name) {
-        return Err(Error::illegal(format!("{name:?} is not the name of a header field")));
+        return Err(Error::illegal(format!(
+            "{name:?} is not the name of a header field"
+        )));
     }
     if FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
         return Err(Error::illegal(format!(
@@ -291,9 +291,14 @@ mod tests {
 
     #[test]
     fn the_wire_form_is_as_the_rfc_says() {
-        let mut request = Request::new(Method::get(), target("http://u:p@Example.com:8080/a%20b?c=d#e"));
+        let mut request = Request::new(
+            Method::get(),
+            target("http://u:p@Example.com:8080/a%20b?c=d#e"),
+        );
         request.field("Accept", " */* ").unwrap();
-        request.secret_field("Authorization", "Basic ", Secret::from("canary")).unwrap();
+        request
+            .secret_field("Authorization", "Basic ", Secret::from("canary"))
+            .unwrap();
         assert_eq!(
             request.to_string(),
             "GET /a%20b?c=d HTTP/1.1\r\nHost: example.com:8080\r\nAccept: */*\r\n\
@@ -321,12 +326,22 @@ mod tests {
         }
         let mut request = Request::new(Method::get(), target("http://a/"));
         for (name, value) in [
-            ("", "x"), ("A B", "x"), ("A:", "x"), ("A\r\nB", "x"), ("A", "x\r\nB: y"), ("A", "x\n"),
-            ("A", "\0"), ("Host", "evil"), ("content-length", "0"), ("Transfer-Encoding", "chunked"),
+            ("", "x"),
+            ("A B", "x"),
+            ("A:", "x"),
+            ("A\r\nB", "x"),
+            ("A", "x\r\nB: y"),
+            ("A", "x\n"),
+            ("A", "\0"),
+            ("Host", "evil"),
+            ("content-length", "0"),
+            ("Transfer-Encoding", "chunked"),
         ] {
             assert!(request.field(name, value).is_err(), "{name:?}: {value:?}");
         }
-        assert!(request.secret_field("Authorization", "Bearer ", "a\nb".into()).is_err());
+        assert!(request
+            .secret_field("Authorization", "Bearer ", "a\nb".into())
+            .is_err());
     }
 
     #[test]
@@ -340,7 +355,13 @@ mod tests {
     #[test]
     fn what_tells_who_asks_stays_with_the_origin() {
         let mut request = Request::new(Method::get(), target("http://a/"));
-        for name in ["Accept", "Authorization", "Cookie", "X-Api-Key", "user-agent"] {
+        for name in [
+            "Accept",
+            "Authorization",
+            "Cookie",
+            "X-Api-Key",
+            "user-agent",
+        ] {
             request.field(name, "x").unwrap();
         }
         let names = |url| -> Vec<String> {

@@ -26,9 +26,7 @@ pub fn strong_validator(fields: &Fields) -> Option<String> {
 fn is_settled(modified: &[u8], date: Option<&[u8]>) -> bool {
     let time = |value: &[u8]| httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok();
     match (time(modified), date.and_then(time)) {
-        (Some(modified), Some(now)) => now
-            .duration_since(modified)
-            .is_ok_and(|age| age >= SETTLED),
+        (Some(modified), Some(now)) => now.duration_since(modified).is_ok_and(|age| age >= SETTLED),
         _ => false,
     }
 }

@@ -197,7 +197,8 @@ fn welcome(shared: &Arc<Shared>, stream: TcpStream) -> io::Result<()> {
         let (shared, control) = (Arc::clone(shared), control.clone());
         spawn(&format!("mock connection {connection}"), move || {
             // Most errors are the client's, or wanted; it is the client that is under test.
-            let _ = converse(&shared, stream, control, connection);
+            let _ = converse(&shared, stream, control.clone(), connection);
+            control.let_go();
         })?
     };
     workers.push(Worker { control, thread });
@@ -240,7 +241,7 @@ fn converse(
 mod tests {
     use super::*;
     use crate::identity::AUTHORITY;
-    use proto_transport::{Connection, Connector, Endpoint, Error};
+    use proto_transport::{Connection, Connector, Endpoint, Error, TlsPolicy};
     use std::io::{Read, Write};
     use std::time::Instant;
 
@@ -273,9 +274,11 @@ mod tests {
 
     fn connect(server: &Server, security: Security) -> Result<Connection, Error> {
         let mut connector = Connector::default();
-        let mut tls = proto_transport::TlsPolicy::default();
-        tls.roots = Some(AUTHORITY.to_owned());
-        connector.tls = Arc::new(tls);
+        let policy = TlsPolicy {
+            roots: Some(AUTHORITY.to_owned()),
+            ..TlsPolicy::default()
+        };
+        connector.tls = Arc::new(policy.into());
         connector.timeouts.silence = Duration::from_secs(5);
         connector.connect(&Endpoint {
             scheme: "test".to_owned(),

@@ -120,7 +120,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 /// The bytes that hexadecimal digits of either case stand for.
 pub fn from_hexadecimal(digits: &str) -> Option<Vec<u8>> {
     let bytes = digits.as_bytes();
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: &u8| char::from(*byte).to_digit(16);

@@ -804,7 +804,10 @@ mod tests {
         let mut connection = Connection::over(Memory::new("220 hello\r\n235 welcome\r\n"));
         assert!(connection.expect_quiet().is_ok());
         connection.read_line().unwrap();
-        assert!(matches!(connection.expect_quiet(), Err(Error::Malformed { .. })));
+        assert!(matches!(
+            connection.expect_quiet(),
+            Err(Error::Malformed { .. })
+        ));
     }
 
     #[test]

@@ -1,0 +1,247 @@
+//! What every test needs: the binary in a clean environment, and mock servers to talk to.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use proto_mock::http::Site;
+use proto_mock::{Identity, Options, Replay, Server, AUTHORITY};
+use proto_transport::session::Session;
+use proto_transport::Security;
+
+/// One run of the binary.
+pub struct Run {
+    /// The exit status.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Fails the test unless the exit status is this one.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Run {
+        assert_eq!(
+            self.code,
+            code,
+            "stdout: {}\nstderr: {}",
+            self.text(),
+            self.stderr
+        );
+        self
+    }
+
+    /// Fails the test unless stderr says this.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Run {
+        assert!(
+            self.stderr.contains(text),
+            "{text:?} is not in: {}",
+            self.stderr
+        );
+        self
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        Run {
+            // A signal has no code; -1 fails every expectation.
+            code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// The binary with an environment that holds nothing of the developer's.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proto"));
+    command.args(arguments).stdin(Stdio::null());
+    for name in [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "NETRC",
+        "PROTO_PASSWORD",
+    ] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
+    command.env("HOME", "/nonexistent");
+    command
+}
+
+/// Runs the binary to its end.
+pub fn proto(arguments: &[&str]) -> Run {
+    command(arguments).output().unwrap().into()
+}
+
+/// Runs the binary in a folder.
+pub fn proto_in(folder: &Path, arguments: &[&str]) -> Run {
+    command(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+        .into()
+}
+
+/// A running process that ends with the test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A folder that goes when the test is over.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The names in a folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The mock web server over some files.
+pub struct Web {
+    /// The server.
+    pub server: Server,
+    /// What it serves, and its log.
+    pub site: Arc<Site>,
+    /// The folder that it serves.
+    pub root: tempfile::TempDir,
+    scheme: &'static str,
+}
+
+impl Web {
+    /// Serves files given as names and contents.
+    pub fn serve(files: &[(&str, &[u8])]) -> Web {
+        Web::with(files, Options::default())
+    }
+
+    /// The same, with the server's options.
+    pub fn with(files: &[(&str, &[u8])], options: Options) -> Web {
+        let root = folder();
+        for (name, content) in files {
+            std::fs::write(root.path().join(name), content).unwrap();
+        }
+        let scheme = match options.security {
+            Security::Tls => "https",
+            _ => "http",
+        };
+        let site = Arc::new(Site::new(root.path()));
+        let server =
+            Server::start(options, Arc::clone(&site) as Arc<dyn proto_mock::Service>).unwrap();
+        Web {
+            server,
+            site,
+            root,
+            scheme,
+        }
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://localhost:{}{path}", self.scheme, self.server.port())
+    }
+}
+
+/// Options of a server that speaks TLS from the first byte.
+pub fn tls() -> Options {
+    Options {
+        security: Security::Tls,
+        ..Options::default()
+    }
+}
+
+/// The same with another of the sample certificates.
+pub fn tls_as(name: &str) -> Options {
+    let read = |kind: &str| {
+        let path = repository().join(format!("samples/certificates/{name}.{kind}"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    Options {
+        tls: Some(Identity {
+            chain: read("crt"),
+            key: read("key"),
+        }),
+        ..tls()
+    }
+}
+
+/// The authority of the sample certificates, as a file.
+pub fn authority() -> String {
+    let path = repository().join("samples/certificates/authority.crt");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), AUTHORITY);
+    path.to_str().unwrap().to_owned()
+}
+
+/// The folder of the repository.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A server that plays its side of a conversation in the session form.
+pub struct Script {
+    /// The server.
+    pub server: Server,
+    /// The conversation and how it went.
+    pub replay: Arc<Replay>,
+}
+
+impl Script {
+    /// Plays `text`.
+    pub fn play(text: &str) -> Script {
+        Script::play_with(text, Options::default())
+    }
+
+    /// Plays `text` with the server's options.
+    pub fn play_with(text: &str, options: Options) -> Script {
+        let session = Session::parse(text).unwrap();
+        let replay = Arc::new(Replay::new(session, repository().join("samples/sessions")));
+        let server =
+            Server::start(options, Arc::clone(&replay) as Arc<dyn proto_mock::Service>).unwrap();
+        Script { server, replay }
+    }
+
+    /// The URL of a path on this server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.server.port())
+    }
+}
+
+/// A server that answers every request of one connection with these bytes and closes.
+pub fn answering(response: &[u8]) -> Server {
+    let response = response.to_vec();
+    let service = move |peer: &mut proto_mock::Peer, _: usize| {
+        while let Some(line) = peer.read_line()? {
+            if line.is_empty() {
+                peer.write_all(&response)?;
+                return peer.flush();
+            }
+        }
+        Ok(())
+    };
+    Server::start(Options::default(), Arc::new(service)).unwrap()
+}
+
+/// The URL of a server's root.
+pub fn root_of(server: &Server) -> String {
+    format!("http://localhost:{}/", server.port())
+}

@@ -1,0 +1,13 @@
+//! The binary itself, and whatever should keep working: one integration test binary, a file per
+//! command, plus sessions, hostile servers, soups of bytes, documents and real servers.
+
+mod demo;
+mod documents;
+mod harness;
+mod hostile;
+mod http_get;
+mod http_head;
+mod interop;
+mod mock;
+mod sessions;
+mod soup;
