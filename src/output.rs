@@ -39,26 +39,14 @@ pub struct PartFile {
 impl PartFile {
     /// Begins `name` anew. With `force` it may replace a file when it is whole.
     pub fn begin(name: &Path, force: bool) -> Result<PartFile> {
-        refuse_existing(name, force)?;
         let part = with_suffix(name, ".part");
-        let remembered = origin_path(name).exists();
-        let file = match open(&part, true) {
+        let (file, remembered) = match open(&part, true) {
+            // Nobody else can have opened it, so it needs no lock until it is remembered.
+            Ok(file) => (file, false),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                // One that we left is ours to replace; any other might be somebody's file.
-                if !force && !remembered {
-                    let why = "is in the way and was not left by an earlier download; --force replaces it";
-                    return Err(in_the_way(&part, why));
-                }
-                let file = open(&part, false).map_err(|error| writing(&part, error))?;
-                lock(&file, &part)?;
-                file.set_len(0).map_err(|error| writing(&part, error))?;
-                file
+                (PartFile::take_over(name, &part, force)?, true)
             }
             Err(error) => return Err(writing(&part, error)),
-            Ok(file) => {
-                lock(&file, &part)?;
-                file
-            }
         };
         Ok(PartFile {
             file,
@@ -69,9 +57,21 @@ impl PartFile {
         })
     }
 
+    /// Begins anew in the part that an earlier download left. One that we left is ours to replace;
+    /// any other might be somebody's file.
+    fn take_over(name: &Path, part: &Path, force: bool) -> Result<File> {
+        if !force && !origin_path(name).exists() {
+            let why = "is in the way and was not left by an earlier download; --force replaces it";
+            return Err(in_the_way(part, why));
+        }
+        let file = open(part, false).map_err(|error| writing(part, error))?;
+        lock(&file, part)?;
+        file.set_len(0).map_err(|error| writing(part, error))?;
+        Ok(file)
+    }
+
     /// What an earlier run left of `name`, if it can be gone on with, and how many bytes there are.
     pub fn resume(name: &Path, force: bool) -> Result<Option<(PartFile, Origin, u64)>> {
-        refuse_existing(name, force)?;
         let part = with_suffix(name, ".part");
         let Some(origin) = read_origin(&origin_path(name))? else {
             return Ok(None);
@@ -110,6 +110,7 @@ impl PartFile {
 
     /// Writes down what the server said, so that a later run can go on.
     pub fn remember(&mut self, origin: &Origin) -> Result<()> {
+        lock(&self.file, &self.part)?;
         let path = origin_path(&self.name);
         let text = serde_json::to_string(origin).unwrap_or_default();
         // Replaced whole, so that it is never half-written.
@@ -320,7 +321,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join("a");
         fs::write(&name, "old").unwrap();
-        assert!(PartFile::begin(&name, false).is_err());
+        assert!(refuse_existing(&name, false).is_err());
+        assert!(PartFile::begin(&name, false).unwrap().commit().is_err());
         PartFile::begin(&name, true).unwrap().commit().unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"");
         // One that appears while we write is not overwritten either.
@@ -393,7 +395,9 @@ mod tests {
     fn two_downloads_to_one_name_do_not_mix() {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join("a");
-        let _first = PartFile::begin(&name, false).unwrap();
+        let mut first = PartFile::begin(&name, false).unwrap();
+        assert!(PartFile::begin(&name, false).is_err());
+        first.remember(&Origin::default()).unwrap();
         let error = PartFile::begin(&name, true).err().unwrap();
         assert!(error.to_string().contains("another process"), "{error}");
     }
@@ -407,7 +411,7 @@ mod tests {
             .unwrap()
             .is_none());
         // Also if the file is asked for by force.
-        let error = PartFile::begin(Path::new("/dev/null"), true).err().unwrap();
+        let error = refuse_existing(Path::new("/dev/null"), true).unwrap_err();
         assert!(error.to_string().contains("regular"), "{error}");
     }
 

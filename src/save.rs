@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proto_http::{
-    codings_of, decoder, strong_validator, Coding, ContentRange, Head, Request, Response,
+    codings_of, decoder, strong_validator, Coding, ContentRange, Head, Method, Request, Response,
 };
 use proto_transport::certificate::hexadecimal;
 use proto_transport::escape::{escaped, escaped_text};
@@ -14,6 +14,7 @@ use proto_transport::{error_of, without_password, Body, Error, Framing, Result, 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::download::HttpArgs;
 use crate::output::{Direct, Origin, PartFile};
 use crate::progress::{Progress, Transfer};
 use crate::report::{Record, Stage};
@@ -63,10 +64,12 @@ impl Resume {
 
     /// Asks for the rest, or for all of it if it is not the same content any more (RFC 9110
     /// section 13.1.5). No coding: what is there is not coded.
-    pub fn ask(&self, request: &mut Request) -> Result<()> {
+    pub fn request(&self, args: &HttpArgs, url: &Url) -> Result<Request> {
+        let mut request = args.request(Method::get(), url)?;
         request.field("Accept-Encoding", "identity")?;
         request.field("Range", &format!("bytes={}-", self.have))?;
-        request.field("If-Range", &self.validator)
+        request.field("If-Range", &self.validator)?;
+        Ok(request)
     }
 
     /// Whether a 206 is just what we asked for.
@@ -114,7 +117,7 @@ impl Save<'_> {
     ) -> Result<()> {
         match destination {
             Destination::Direct { output, harmless } => self.directly(response, output, harmless),
-            Destination::File(name) => self.to_file(response, &name, resume),
+            Destination::File(name) => self.keep(response, &name, resume),
         }
     }
 
@@ -128,12 +131,7 @@ impl Save<'_> {
         self.transfer(response, &name, 0, sink)
     }
 
-    fn to_file(
-        &mut self,
-        response: Response<'_>,
-        name: &Path,
-        resume: Option<Resume>,
-    ) -> Result<()> {
+    fn keep(&mut self, response: Response<'_>, name: &Path, resume: Option<Resume>) -> Result<()> {
         let (mut part, have) = match resume {
             Some(resume) if response.head().status == 206 => {
                 if !resume.fits(response.head()) {

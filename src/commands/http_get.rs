@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto_http::{file_name, Client, Method, Response};
+use proto_http::{file_name, Client, Method, Request, Response};
 use proto_transport::{parse_url, without_password, Error, Result, Url};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::credentials::Credentials;
 use crate::download::{self, HttpArgs};
 use crate::exit_code::worst;
 use crate::output::{refuse_existing, Direct};
-use crate::parallel;
+use crate::parallel::{self, Queue};
 use crate::progress::Progress;
 use crate::report::{Record, Report, Stage};
 use crate::safe_name::safe_name;
@@ -100,28 +100,27 @@ pub fn run(args: &Args) -> Result<u8> {
     // An error in the options is told once, before anything starts.
     let first = client()?;
     let clients = Mutex::new(VecDeque::from([first]));
-    let workers = usize::from(args.jobs).min(urls.len());
-    parallel::run(workers, urls.iter(), || {
+    let job = Job {
+        args,
+        plan: &plan,
+        progress: &progress,
+    };
+    parallel::run(usize::from(args.jobs), &urls, |mut queue| {
         let made = clients
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front();
-        let job = Job {
-            args,
-            plan: &plan,
-            progress: &progress,
+        let Ok(mut client) = made.map_or_else(client, Ok) else {
+            return;
         };
-        let mut client = made.map_or_else(client, Ok);
-        let (ended, report, progress) = (&ended, &report, &progress);
-        move |url: &Url| {
-            let Ok(client) = &mut client else { return };
-            let record = job.download(client, url);
+        while let Some(url) = queue.next() {
+            let record = job.download(&mut client, url, &mut queue);
             let told = report.add(&record);
             progress.done();
             let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
             ended.count(&record);
             if let Err(error) = told {
-                ended.failed_ourselves(&error, progress);
+                ended.failed_ourselves(&error, &progress);
             }
         }
     });
@@ -274,13 +273,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn download(&self, client: &mut Client, url: &Url) -> Record {
+    fn download(&self, client: &mut Client, url: &Url, queue: &mut Queue<'_, Url>) -> Record {
         let target = without_password(url);
         let mut record = Record::new("http-get", target.as_str());
         let started = Instant::now();
         let args = self.args;
         let result = download::retrying(&args.common, |number, pause| {
-            self.attempt(client, url, number > 0, &mut record, pause)
+            self.attempt(client, url, number > 0, &mut record, pause, queue)
         });
         record.time("total", started.elapsed());
         record.ended(&result);
@@ -316,6 +315,7 @@ impl Job<'_> {
         again: bool,
         record: &mut Record,
         pause: &mut Option<Duration>,
+        queue: &mut Queue<'_, Url>,
     ) -> Result<()> {
         let output = &self.args.output;
         let known = self.plan.known_name(url, output);
@@ -330,13 +330,13 @@ impl Job<'_> {
                 resume = Resume::find(name, output.force, url)?;
             }
         }
-        let mut request = self.args.http.request(Method::get(), url)?;
-        match &resume {
-            Some(resume) => resume.ask(&mut request)?,
-            None => request.field("Accept-Encoding", self.args.http.accept_encoding())?,
-        }
+        let request = match &resume {
+            Some(resume) => resume.request(&self.args.http, url)?,
+            None => self.request(url)?,
+        };
         let mut hops = Vec::new();
-        let response = client.send(request, &mut hops)?;
+        let mut response = client.send(request, &mut hops)?;
+        self.ask_ahead(&mut response, queue)?;
         download::note_response(record, &response, &hops);
         *pause = download::pause_wanted(&response);
         if let Some(refusal) = download::refusal(&response) {
@@ -351,6 +351,29 @@ impl Job<'_> {
         let destination = self.destination(url, known.as_deref(), &response)?;
         record.stage = Stage::Transfer;
         self.save(url, record).run(response, destination, resume)
+    }
+
+    fn request(&self, url: &Url) -> Result<Request> {
+        let mut request = self.args.http.request(Method::get(), url)?;
+        request.field("Accept-Encoding", self.args.http.accept_encoding())?;
+        Ok(request)
+    }
+
+    /// Asks for what comes next in the queue before this response is read, if it is at the same
+    /// origin.
+    fn ask_ahead(&self, response: &mut Response<'_>, queue: &mut Queue<'_, Url>) -> Result<()> {
+        if self.args.output.resume {
+            return Ok(());
+        }
+        for _ in 0..response.room_ahead() {
+            let Some(url) = queue.peek(response.asked_ahead()) else {
+                break;
+            };
+            if !response.ask_ahead(self.request(url)?)? {
+                break;
+            }
+        }
+        response.send_ahead()
     }
 
     fn save<'s>(&'s self, url: &'s Url, record: &'s mut Record) -> Save<'s> {
@@ -374,6 +397,9 @@ impl Job<'_> {
     ) -> Result<Destination> {
         let name = known.map(Path::to_owned);
         if let Some(name) = name.or_else(|| self.plan.server_name(url, response)) {
+            if known.is_none() {
+                refuse_existing(&name, self.args.output.force)?;
+            }
             return Ok(Destination::File(name));
         }
         let device = match self.plan {

@@ -1,5 +1,6 @@
 //! The conversation: requests over persistent connections, redirects and credentials.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use proto_transport::framing::{Step, Violation};
@@ -10,7 +11,7 @@ use proto_transport::{
 
 use crate::authorize::{Authorization, Authorizer};
 use crate::chunked::Chunked;
-use crate::pool::Pool;
+use crate::pool::{Idle, Pool};
 use crate::redirect::{follow, Redirects};
 use crate::reply::{
     body_length, keeps_alive, parse_field_line, parse_status_line, BodyLength, Head,
@@ -49,6 +50,13 @@ const INFORMATIONAL: usize = 32;
 /// Fields and bytes of one head. Real heads have up to 100 fields in 16 KiB; curl takes 300 KiB.
 const HEAD_FIELDS: usize = 256;
 const HEAD_BYTES: usize = 256 * 1024;
+
+/// Requests that are made ahead at most. Few enough that their heads fit any socket buffer while the
+/// server is busy answering.
+const AHEAD: usize = 8;
+
+/// A response behind which requests may wait.
+const SHORT: u64 = 64 * 1024;
 
 /// A body that nobody wants is read up to this size to keep its connection.
 const DISCARD: u64 = 64 * 1024;
@@ -139,16 +147,30 @@ impl Client {
         authorization: Option<Authorization>,
     ) -> Result<Reply> {
         let endpoint = request.target.endpoint.clone();
-        if let Some(mut connection) = self.pool.take(&endpoint) {
-            let may_repeat = request.method.is_idempotent() && request.content.is_none();
-            match self.converse(&mut connection, request, authorization.as_ref()) {
-                Err(Error::Closed { .. }) if may_repeat && !connection.has_unread() => {}
-                result => return result.map(|told| told.reply(endpoint, connection, true)),
+        let authorization = authorization.as_ref();
+        if let Some(mut idle) = self.pool.take(&endpoint) {
+            let asked = idle.ahead.pop_front();
+            let as_asked = asked.as_ref().is_none_or(|asked| asked.is_same(request));
+            if as_asked && (asked.is_none() || authorization.is_none()) {
+                let may_repeat = request.method.is_idempotent() && request.content.is_none();
+                let connection = &mut idle.connection;
+                let told = self.converse(connection, request, authorization, asked.is_some());
+                match told {
+                    Err(Error::Closed { .. }) if may_repeat && !connection.has_unread() => {}
+                    result => {
+                        let authorized = authorization.is_some();
+                        return result.map(|told| told.reply(idle, true, authorized));
+                    }
+                }
             }
         }
-        let mut connection = self.open(&endpoint)?;
-        let told = self.converse(&mut connection, request, authorization.as_ref())?;
-        Ok(told.reply(endpoint, connection, false))
+        let mut idle = Idle {
+            connection: self.open(&endpoint)?,
+            endpoint,
+            ahead: VecDeque::new(),
+        };
+        let told = self.converse(&mut idle.connection, request, authorization, false)?;
+        Ok(told.reply(idle, false, authorization.is_some()))
     }
 
     fn open(&self, endpoint: &Endpoint) -> Result<Connection> {
@@ -170,32 +192,24 @@ impl Client {
         (!tunnels && proxy.kind == ProxyKind::Http).then_some(proxy)
     }
 
+    /// Makes a request, unless that was done ahead, and reads the head of its response.
     fn converse(
         &self,
         connection: &mut Connection,
         request: &mut Request,
         authorization: Option<&Authorization>,
+        asked: bool,
     ) -> Result<Told> {
         let started = Instant::now();
-        connection.doing("sending the request");
-        let proxy = self.plain_proxy(&request.target.endpoint);
-        let mut lines = request.lines(proxy.is_some());
-        let end = lines.pop();
-        let proxy_authorization = proxy.and_then(|proxy| proxy.authorization());
-        if let Some((scheme, secret)) = &proxy_authorization {
-            lines.push((format!("Proxy-Authorization: {scheme}"), Some(secret)));
-        }
-        if let Some(authorization) = authorization {
-            let shown = format!("Authorization: {} ", authorization.scheme);
-            lines.push((shown, Some(&authorization.value)));
-        }
-        for (shown, secret) in lines.into_iter().chain(end) {
-            match secret {
-                Some(secret) => connection.write_secret_line(shown, secret.reveal())?,
-                None => connection.write_line(shown)?,
+        let sent = match asked {
+            true => Ok(()),
+            false => {
+                connection.doing("sending the request");
+                let proxy = self.plain_proxy(&request.target.endpoint);
+                write_head(connection, request, proxy, authorization)?;
+                send_content(connection, request)
             }
-        }
-        let sent = send_content(connection, request);
+        };
         connection.doing("reading the response");
         let head = match sent {
             Ok(()) => read_head(connection)?,
@@ -214,6 +228,31 @@ impl Client {
             first_byte,
         })
     }
+}
+
+fn write_head(
+    connection: &mut Connection,
+    request: &Request,
+    proxy: Option<&Proxy>,
+    authorization: Option<&Authorization>,
+) -> Result<()> {
+    let mut lines = request.lines(proxy.is_some());
+    let end = lines.pop();
+    let proxy_authorization = proxy.and_then(Proxy::authorization);
+    if let Some((scheme, secret)) = &proxy_authorization {
+        lines.push((format!("Proxy-Authorization: {scheme}"), Some(secret)));
+    }
+    if let Some(authorization) = authorization {
+        let shown = format!("Authorization: {} ", authorization.scheme);
+        lines.push((shown, Some(&authorization.value)));
+    }
+    for (shown, secret) in lines.into_iter().chain(end) {
+        match secret {
+            Some(secret) => connection.write_secret_line(shown, secret.reveal())?,
+            None => connection.write_line(shown)?,
+        }
+    }
+    Ok(())
 }
 
 fn send_content(connection: &mut Connection, request: &mut Request) -> Result<()> {
@@ -299,13 +338,13 @@ struct Told {
 }
 
 impl Told {
-    fn reply(self, endpoint: Endpoint, connection: Connection, reused: bool) -> Reply {
+    fn reply(self, idle: Idle, reused: bool, authorized: bool) -> Reply {
         Reply {
             keep: keeps_alive(&self.head),
+            authorized,
             framing: Some(ResponseFraming::from(self.length)),
             head: self.head,
-            endpoint,
-            connection,
+            idle,
             exchanged: Exchanged {
                 reused,
                 first_byte: self.first_byte,
@@ -317,10 +356,11 @@ impl Told {
 /// A response that owns its connection.
 struct Reply {
     head: Head,
-    endpoint: Endpoint,
-    connection: Connection,
+    idle: Idle,
     framing: Option<ResponseFraming>,
     keep: bool,
+    /// Whether the request said who we are; each such request is made in its own turn.
+    authorized: bool,
     exchanged: Exchanged,
 }
 
@@ -330,8 +370,8 @@ impl Reply {
         let read = self
             .framing
             .is_none_or(|framing| framing.remaining() == Some(0));
-        if self.keep && read && self.connection.is_in_step() {
-            pool.put(self.endpoint, self.connection);
+        if self.keep && read && self.idle.connection.is_in_step() {
+            pool.put(self.idle);
         }
     }
 
@@ -339,7 +379,7 @@ impl Reply {
     fn discard(mut self, pool: &mut Pool) {
         if let (true, Some(framing)) = (self.keep, self.framing.take()) {
             // Whatever is wrong with this body, the next request only needs another connection.
-            let _ = self.connection.body(framing).discard(DISCARD);
+            let _ = self.idle.connection.body(framing).discard(DISCARD);
             self.finish(pool);
         }
     }
@@ -366,7 +406,7 @@ impl Response<'_> {
 
     /// How the connection came to be.
     pub fn facts(&self) -> &Facts {
-        self.reply.connection.facts()
+        self.reply.idle.connection.facts()
     }
 
     /// How the response came to be.
@@ -383,7 +423,46 @@ impl Response<'_> {
     pub fn body(&mut self) -> Body<'_, ResponseFraming> {
         let framing = self.reply.framing.take();
         let framing = framing.unwrap_or_else(|| ResponseFraming::Length(Length::new(0)));
-        self.reply.connection.body(framing)
+        self.reply.idle.connection.body(framing)
+    }
+
+    /// How many requests to the same origin may now be made ahead of their turn, so that the server
+    /// works while we read (RFC 9112 section 9.3.2). Zero unless the connection has shown that it
+    /// persists, this body is short, and nobody watches, who would be confused.
+    pub fn room_ahead(&self) -> usize {
+        let reply = &self.reply;
+        let short = self.length().is_some_and(|length| length <= SHORT);
+        let proven = reply.keep && reply.head.minor_version >= 1 && !reply.authorized && short;
+        let direct = reply.idle.connection.facts().proxy.is_none();
+        let asked = reply.idle.ahead.len();
+        match proven && direct && !reply.idle.connection.is_recorded() && asked <= AHEAD / 2 {
+            true => AHEAD - asked,
+            false => 0,
+        }
+    }
+
+    /// How many requests were made ahead and are not answered yet.
+    pub fn asked_ahead(&self) -> usize {
+        self.reply.idle.ahead.len()
+    }
+
+    /// Queues a request ahead of its turn. It must be the next one that is sent to this origin, or
+    /// the connection is lost. Returns whether it could be.
+    pub fn ask_ahead(&mut self, request: Request) -> Result<bool> {
+        let idle = &mut self.reply.idle;
+        let fits = request.target.endpoint == idle.endpoint
+            && request.method.is_idempotent()
+            && request.content.is_none();
+        if fits {
+            write_head(&mut idle.connection, &request, None, None)?;
+            idle.ahead.push_back(request);
+        }
+        Ok(fits)
+    }
+
+    /// Sends the requests that were queued ahead.
+    pub fn send_ahead(&mut self) -> Result<()> {
+        self.reply.idle.connection.flush()
     }
 
     /// Reads over a body that nobody wants, if it is short, to keep the connection.

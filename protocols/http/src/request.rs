@@ -210,6 +210,14 @@ impl Request {
             .any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
+    /// Whether two requests without content ask for the same in the same words.
+    pub(crate) fn is_same(&self, other: &Request) -> bool {
+        let bare = self.content.is_none() && other.content.is_none();
+        bare && self.method == other.method
+            && self.target == other.target
+            && self.fields == other.fields
+    }
+
     /// The same request at another target, as a redirect wants it. What may tell who asks stays
     /// behind when the origin changes.
     pub(crate) fn redirected(&self, method: Method, target: Target) -> Request {

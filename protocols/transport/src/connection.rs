@@ -248,15 +248,21 @@ impl Connection {
     /// unasked, and the peer has not hung up.
     pub fn is_reusable(&mut self) -> bool {
         self.is_in_step()
+            && !self.has_unread()
             && self
                 .stream
                 .as_mut()
                 .is_some_and(|stream| !stream.is_readable())
     }
 
-    /// The part of [`Connection::is_reusable`] that needs no look at the socket.
+    /// Whether everything was sent and every body was read to its end.
     pub fn is_in_step(&self) -> bool {
-        !self.out_of_step && !self.cut_short && self.input.unread().is_empty()
+        !self.out_of_step && !self.cut_short
+    }
+
+    /// Whether the conversation is recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.recorder.is_some()
     }
 
     /// What a peer said before it hung up, when sending failed: an early reply that explains why.

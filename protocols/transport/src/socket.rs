@@ -298,9 +298,8 @@ mod tests {
         });
         socket.set_deadline(Some(Instant::now() + Duration::from_millis(100)));
         let error = loop {
-            match socket.read(&mut [0; 8]) {
-                Ok(_) => {}
-                Err(error) => break error,
+            if let Err(error) = socket.read_exact(&mut [0; 8]) {
+                break error;
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
