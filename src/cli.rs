@@ -14,6 +14,7 @@ use proto_transport::{
 
 use crate::commands::{completions, demo, http_get, http_head, manual, mock};
 use crate::credentials::CredentialArgs;
+use crate::tls_roots;
 use crate::trace::LookingArgs;
 use crate::units::{duration, size};
 
@@ -209,6 +210,7 @@ impl TlsArgs {
         };
         Ok(TlsPolicy {
             roots: self.ca.as_ref().map(read).transpose()?,
+            more_roots: tls_roots::bundle(),
             identity,
             minimum: Some(match self.tls_min {
                 MinimumTls::V1_2 => TlsVersion::V1_2,

@@ -153,7 +153,7 @@ fn first_line_of(command: &str) -> Result<Secret> {
     child.args(arguments).stdin(Stdio::inherit());
     child.stderr(Stdio::inherit());
     child.env_remove("PROTO_PASSWORD");
-    tls_roots::forget(&mut child);
+    tls_roots::restore(&mut child);
     let output = child
         .output()
         .map_err(|error| Error::io(format!("running {program}"), error))?;

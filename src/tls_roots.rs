@@ -2,35 +2,69 @@
 //!
 //! OpenSSL on Debian parses a bundle of some 150 certificates for every process that may speak TLS,
 //! twice, in about 40 ms. The same certificates lie in a folder of hashed names, of which it
-//! reads only the one that it needs. Two environment variables make it do so.
+//! reads only the one that it needs. Two environment variables make it do so. The bundle may still
+//! hold an authority that the folder lacks, so it is read when nobody else vouches for a peer.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 const FILE: &str = "SSL_CERT_FILE";
 const FOLDER: &str = "SSL_CERT_DIR";
+
+/// Where Debian and its relatives keep both forms.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const HASHED: &str = "/etc/ssl/certs";
 
-static PREPARED: AtomicBool = AtomicBool::new(false);
+/// A bundle below this is parsed in no time, and is left to OpenSSL.
+const LARGE: u64 = 64 * 1024;
 
-/// Points OpenSSL at the hashed folder, unless the user has pointed it anywhere. To be called before
-/// there is a second thread: another one might read the environment meanwhile.
+/// What was changed.
+struct Prepared {
+    bundle: PathBuf,
+    file: Option<OsString>,
+    folder: Option<OsString>,
+}
+
+static PREPARED: OnceLock<Prepared> = OnceLock::new();
+
+/// Points OpenSSL at the hashed folder. To be called before there is a second thread: another one
+/// might read the environment meanwhile.
 pub fn prepare() {
-    let chosen = env::var_os(FILE).is_some() || env::var_os(FOLDER).is_some();
-    if !chosen && is_hashed(Path::new(HASHED)) {
+    let (file, folder) = (env::var_os(FILE), env::var_os(FOLDER));
+    let bundle = file.as_ref().map_or(PathBuf::from(BUNDLE), PathBuf::from);
+    let hashed = folder.as_ref().map_or(PathBuf::from(HASHED), PathBuf::from);
+    let large = fs::metadata(&bundle).is_ok_and(|metadata| metadata.len() >= LARGE);
+    if large && is_hashed(&hashed) {
         env::set_var(FILE, "/dev/null");
-        env::set_var(FOLDER, HASHED);
-        PREPARED.store(true, Ordering::Relaxed);
+        env::set_var(FOLDER, &hashed);
+        // Called once, so this cannot have been set before.
+        let _ = PREPARED.set(Prepared {
+            bundle,
+            file,
+            folder,
+        });
     }
 }
 
-/// Takes our variables out of the environment of a child process, which has its own ideas.
-pub fn forget(command: &mut Command) {
-    if PREPARED.load(Ordering::Relaxed) {
-        command.env_remove(FILE).env_remove(FOLDER);
+/// The bundle that OpenSSL was kept from reading, if it was.
+pub fn bundle() -> Option<PathBuf> {
+    PREPARED.get().map(|prepared| prepared.bundle.clone())
+}
+
+/// Gives a child process the environment that we were given.
+pub fn restore(command: &mut Command) {
+    let Some(prepared) = PREPARED.get() else {
+        return;
+    };
+    for (name, value) in [(FILE, &prepared.file), (FOLDER, &prepared.folder)] {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
 }
 

@@ -17,7 +17,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::session::{Side, Step};
 use crate::socket::SpliceTarget;
 use crate::stream::Stream;
-use crate::tls::{Tls, TlsFacts};
+use crate::tls::{Tls, TlsFacts, Trust};
 use crate::transcript::Recorder;
 
 /// How a connection came to be.
@@ -472,10 +472,10 @@ impl Connection {
                 "something was still to be sent in plaintext when TLS started",
             ));
         }
-        self.handshake()
+        self.handshake(self.tls.all_trust())
     }
 
-    pub(crate) fn handshake(&mut self) -> Result<()> {
+    pub(crate) fn handshake(&mut self, trust: Trust) -> Result<()> {
         let started = Instant::now();
         let deadline = self.timeouts.end_of(self.timeouts.connect);
         let Some(stream) = self.stream.take() else {
@@ -483,7 +483,7 @@ impl Connection {
         };
         let tls = Arc::clone(&self.tls);
         let (stream, facts) =
-            tls.handshake(&self.facts.host, &self.facts.peer, stream, deadline)?;
+            tls.handshake(&self.facts.host, &self.facts.peer, stream, deadline, trust)?;
         self.stream = Some(stream);
         self.input = Buffer::default();
         self.facts.handshake = Some(started.elapsed());

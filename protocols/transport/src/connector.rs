@@ -15,7 +15,7 @@ use crate::proxy::{Proxies, Proxy, ProxyKind};
 use crate::resolve::{resolve, Family};
 use crate::socket::Socket;
 use crate::stream::Stream;
-use crate::tls::Tls;
+use crate::tls::{Tls, Trust};
 use crate::transcript::{Recorder, Transcript};
 
 /// How connections are made.
@@ -45,18 +45,32 @@ impl Connector {
     /// Connects, through a proxy if there is one for the endpoint, with TLS if that starts with the
     /// first byte.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection> {
+        if endpoint.security != Security::Tls {
+            return self.reach(endpoint);
+        }
+        let mut connection = self.reach(endpoint)?;
+        let trust = self.tls.first_trust();
+        match connection.handshake(trust) {
+            // A peer that only a rarely needed authority vouches for: once more, with all of them.
+            Err(error) if trust == Trust::Quick && self.tls.may_trust_more(&error) => {
+                connection = self.reach(endpoint)?;
+                connection.handshake(Trust::Complete)?;
+            }
+            result => result?,
+        }
+        Ok(connection)
+    }
+
+    /// The way to an endpoint, before any TLS with it.
+    fn reach(&self, endpoint: &Endpoint) -> Result<Connection> {
         let route = match self.unix_socket {
             Some(_) => None,
             None => self.proxies.choose(endpoint),
         };
-        let mut connection = match route {
-            Some(proxy) => self.through(proxy, endpoint)?,
-            None => self.direct(endpoint)?,
-        };
-        if endpoint.security == Security::Tls {
-            connection.handshake()?;
+        match route {
+            Some(proxy) => self.through(proxy, endpoint),
+            None => self.open(endpoint, self.connect_to.as_ref()),
         }
-        Ok(connection)
     }
 
     /// Connects to a proxy itself, for a protocol that speaks to it (HTTP in absolute form).
@@ -64,13 +78,9 @@ impl Connector {
         let mut connection = self.open(&proxy.endpoint, None)?;
         connection.facts_mut().proxy = Some(proxy.to_string());
         if proxy.endpoint.security == Security::Tls {
-            connection.handshake()?;
+            connection.handshake(self.tls.all_trust())?;
         }
         Ok(connection)
-    }
-
-    fn direct(&self, endpoint: &Endpoint) -> Result<Connection> {
-        self.open(endpoint, self.connect_to.as_ref())
     }
 
     fn through(&self, proxy: &Proxy, endpoint: &Endpoint) -> Result<Connection> {

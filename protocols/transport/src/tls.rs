@@ -5,6 +5,7 @@
 //! without close_notify looks like a clean end, so the stream below keeps note.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ use crate::stream::Stream;
 pub struct TlsPolicy {
     /// Authorities to trust beside the system's: a PEM file's text.
     pub roots: Option<String>,
+    /// More authorities to trust, in a PEM file that is large: it is read only when nobody else
+    /// vouches for a peer. STARTTLS, where a connection cannot be made again, reads it first.
+    pub more_roots: Option<PathBuf>,
     /// Our own certificate chain and PKCS#8 key, both PEM.
     pub identity: Option<(String, String)>,
     /// The oldest version that will do.
@@ -37,7 +41,17 @@ pub struct TlsPolicy {
 #[derive(Default)]
 pub struct Tls {
     policy: TlsPolicy,
-    connector: OnceLock<std::result::Result<TlsConnector, String>>,
+    quick: OnceLock<std::result::Result<TlsConnector, String>>,
+    complete: OnceLock<std::result::Result<TlsConnector, String>>,
+}
+
+/// Which authorities a handshake may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Those that cost nothing to know.
+    Quick,
+    /// All of them.
+    Complete,
 }
 
 /// A version of TLS that may be demanded.
@@ -66,9 +80,9 @@ impl TlsFacts {
 }
 
 impl TlsPolicy {
-    fn build(&self) -> std::result::Result<TlsConnector, String> {
+    fn build(&self, trust: Trust) -> std::result::Result<TlsConnector, String> {
         let mut builder = TlsConnector::builder();
-        for root in self.root_certificates()? {
+        for root in self.root_certificates(trust)? {
             builder.add_root_certificate(root);
         }
         if let Some((chain, key)) = &self.identity {
@@ -91,11 +105,20 @@ impl TlsPolicy {
     }
 
     /// The library only logs a root that it cannot read, so each is read here first.
-    fn root_certificates(&self) -> std::result::Result<Vec<native_tls::Certificate>, String> {
-        let Some(pem) = &self.roots else {
-            return Ok(Vec::new());
+    fn root_certificates(
+        &self,
+        trust: Trust,
+    ) -> std::result::Result<Vec<native_tls::Certificate>, String> {
+        let mut roots = match &self.roots {
+            Some(pem) => certificate::from_pem(pem.as_bytes())?,
+            None => Vec::new(),
         };
-        certificate::from_pem(pem.as_bytes())?
+        if let (Trust::Complete, Some(path)) = (trust, &self.more_roots) {
+            let failed = |why: String| format!("{}: {why}", path.display());
+            let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+            roots.extend(certificate::from_pem(&pem).map_err(failed)?);
+        }
+        roots
             .iter()
             .map(|der| native_tls::Certificate::from_der(der).map_err(|error| error.to_string()))
             .collect()
@@ -106,17 +129,47 @@ impl From<TlsPolicy> for Tls {
     fn from(policy: TlsPolicy) -> Tls {
         Tls {
             policy,
-            connector: OnceLock::new(),
+            quick: OnceLock::new(),
+            complete: OnceLock::new(),
         }
     }
 }
 
 impl Tls {
-    fn connector(&self) -> std::result::Result<&TlsConnector, String> {
-        self.connector
-            .get_or_init(|| self.policy.build())
+    fn connector(&self, trust: Trust) -> std::result::Result<&TlsConnector, String> {
+        let slot = match trust {
+            Trust::Quick => &self.quick,
+            Trust::Complete => &self.complete,
+        };
+        slot.get_or_init(|| self.policy.build(trust))
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    /// The trust to begin with where a connection cannot be made again.
+    pub(crate) fn all_trust(&self) -> Trust {
+        match self.policy.more_roots {
+            Some(_) => Trust::Complete,
+            None => Trust::Quick,
+        }
+    }
+
+    /// The trust to begin with elsewhere: the quick one, until it was not enough.
+    pub(crate) fn first_trust(&self) -> Trust {
+        match self.complete.get() {
+            Some(_) => Trust::Complete,
+            None => Trust::Quick,
+        }
+    }
+
+    /// Whether a handshake that failed so with quick trust may succeed with all of it: because
+    /// nobody was known who vouches for the peer.
+    pub(crate) fn may_trust_more(&self, error: &Error) -> bool {
+        let stranger = match error {
+            Error::Insecure { why, .. } => why.contains("issuer") || why.contains("self-signed"),
+            _ => false,
+        };
+        stranger && self.policy.more_roots.is_some()
     }
 
     /// The handshake, with the host name verified. `peer` names the endpoint in errors.
@@ -126,10 +179,13 @@ impl Tls {
         peer: &str,
         mut stream: Box<dyn Stream>,
         deadline: Instant,
+        trust: Trust,
     ) -> Result<(Box<dyn Stream>, TlsFacts)> {
         let started = Instant::now();
         stream.set_deadline(Some(deadline));
-        let connector = self.connector().map_err(|why| insecure(peer, why, false))?;
+        let connector = self
+            .connector(trust)
+            .map_err(|why| insecure(peer, why, false))?;
         match connector.connect(host, Below::new(stream)) {
             Ok(stream) => {
                 let facts = self.check(peer, &stream)?;
@@ -424,6 +480,6 @@ mod tests {
             roots: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
             ..TlsPolicy::default()
         };
-        assert!(Tls::from(policy).connector().is_err());
+        assert!(Tls::from(policy).connector(Trust::Quick).is_err());
     }
 }
