@@ -80,7 +80,8 @@ impl Credentials {
             return Ok(user.map(|user| (user, password)));
         }
         let Some(user) = user else {
-            return Ok(self.for_host(endpoint));
+            let netrc = self.netrc.as_ref();
+            return Ok(netrc.and_then(|netrc| netrc.find(&endpoint.host, None)));
         };
         if let Some(netrc) = &self.netrc {
             if let Some(login) = netrc.find(&endpoint.host, Some(&user)) {
@@ -97,9 +98,12 @@ impl Credentials {
     }
 
     /// The login for a service that the user did not name, such as one that a redirect leads to:
-    /// only `.netrc` may know one.
+    /// only `.netrc` may know one, and only in an entry for that very host. What `default` says is
+    /// not for whoever a server names.
     pub fn for_host(&self, endpoint: &Endpoint) -> Option<Login> {
-        self.netrc.as_ref()?.find(&endpoint.host, None)
+        let netrc = self.netrc.as_ref()?;
+        let named = netrc.names(&endpoint.host);
+        named.then(|| netrc.find(&endpoint.host, None)).flatten()
     }
 
     /// The token for the service that the user named.

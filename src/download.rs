@@ -33,7 +33,7 @@ pub struct HttpArgs {
 }
 
 /// Fields whose values are secrets, whoever sets them.
-const SECRET_FIELDS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+pub const SECRET_FIELDS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 impl HttpArgs {
     /// A request for a URL, with the fields that the user wants.
@@ -118,24 +118,42 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// No pause is longer, whatever the server says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
-/// Tries until it works, fails for good, or `--retry` is used up. A try may leave behind how long
-/// the server wants to be left alone.
+/// One of several tries.
+#[derive(Default)]
+pub struct Try {
+    /// How many there were before.
+    pub number: u32,
+    /// How long the server wants to be left alone before the next one.
+    pub pause: Option<Duration>,
+    /// Whether bytes went where they cannot be taken back, so that there can be no next one.
+    pub is_last: bool,
+    /// Whether other requests were made behind this one before it was answered.
+    pub hasty: bool,
+}
+
+/// Tries until it works, fails for good, or `--retry` is used up.
 pub fn retrying(
     common: &CommonArgs,
-    mut attempt: impl FnMut(u32, &mut Option<Duration>) -> Result<()>,
+    mut attempt: impl FnMut(&mut Try) -> Result<()>,
 ) -> Result<()> {
     let started = Instant::now();
     let mut number = 0;
     loop {
-        let mut wanted = None;
-        let error = match attempt(number, &mut wanted) {
-            Err(error) if error.is_transient() && number < common.connection.retry => error,
+        let mut this = Try {
+            number,
+            ..Try::default()
+        };
+        let result = attempt(&mut this);
+        let error = match result {
+            Err(error) if error.is_transient() && !this.is_last => error,
             result => return result,
         };
-        let pause = wanted.unwrap_or(FIRST_PAUSE * 2_u32.saturating_pow(number));
+        let pause = this
+            .pause
+            .unwrap_or(FIRST_PAUSE * 2_u32.saturating_pow(number));
         let pause = pause.min(LONGEST_PAUSE);
         let end = common.connection.deadline.unwrap_or(Duration::MAX);
-        if started.elapsed().saturating_add(pause) >= end {
+        if number >= common.connection.retry || started.elapsed().saturating_add(pause) >= end {
             return Err(error);
         }
         if !common.looking.quiet {
@@ -173,7 +191,7 @@ pub fn pause_wanted(response: &Response<'_>) -> Option<Duration> {
 /// Notes the response's head and how it came.
 pub fn note_response(record: &mut Record, response: &Response<'_>, hops: &[Hop]) {
     record.stage = Stage::Command;
-    record.connected(response.facts());
+    record.connected(response.facts(), response.exchanged().reused);
     record.time("first_byte", response.exchanged().first_byte);
     let redirects: Vec<_> = hops
         .iter()

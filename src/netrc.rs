@@ -41,13 +41,18 @@ impl Netrc {
         })
     }
 
+    /// Whether a host has an entry of its own.
+    pub fn names(&self, host: &str) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| entry.machine.as_deref() == Some(host))
+    }
+
     /// The login and password for a host: of the login that was asked for, or of the first that the
     /// file names. `default` serves only hosts that have no entry at all.
     pub fn find(&self, host: &str, login: Option<&str>) -> Option<(String, Secret)> {
-        let of = |entry: &&Entry, machine: Option<&str>| entry.machine.as_deref() == machine;
-        let known = self.entries.iter().any(|entry| of(&entry, Some(host)));
-        let machine = known.then_some(host);
-        let mut entries = self.entries.iter().filter(|entry| of(entry, machine));
+        let machine = self.names(host).then_some(host);
+        let entries = self.entries.iter();
+        let mut entries = entries.filter(|entry| entry.machine.as_deref() == machine);
         let found = entries.find(|entry| login.is_none_or(|login| login == entry.login));
         found.map(|entry| (entry.login.clone(), Secret::from(entry.password.as_str())))
     }

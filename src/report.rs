@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use proto_transport::escape::is_harmful;
 use proto_transport::{
     Error, Facts, Refusal, Result, Unreachable, CONNECTING, HANDSHAKE, RESOLVING,
 };
@@ -107,14 +108,17 @@ impl Record {
         }
     }
 
-    /// Notes how the connection came to be.
-    pub fn connected(&mut self, facts: &Facts) {
+    /// Notes how the connection came to be. One that is `reused` took no time for that.
+    pub fn connected(&mut self, facts: &Facts, reused: bool) {
         self.peer = json!({
             "endpoint": facts.peer,
             "address": facts.address,
             "proxy": facts.proxy,
         });
         self.tls = tls(facts);
+        if reused {
+            return;
+        }
         self.time("resolve", facts.resolve);
         self.time("connect", facts.connect);
         if let Some(handshake) = facts.handshake {
@@ -131,13 +135,11 @@ impl Record {
 
     /// Notes how it ended.
     pub fn ended(&mut self, result: &Result<()>) {
-        match result {
-            Ok(()) => self.ok = true,
-            Err(error) => {
-                self.exit = exit_code(error);
-                self.stage = Stage::of(error, self.stage);
-                self.error = Some(error.to_string());
-            }
+        self.ok = result.is_ok();
+        if let Err(error) = result {
+            self.exit = exit_code(error);
+            self.stage = Stage::of(error, self.stage);
+            self.error = Some(error.to_string());
         }
     }
 }
@@ -158,6 +160,22 @@ fn tls(facts: &Facts) -> Value {
         })
     });
     json!({ "alpn": tls.alpn, "certificate": certificate })
+}
+
+/// A value as one line of JSON that is safe on a terminal: what a peer's text may hold and JSON
+/// allows as it is, C1 and bidirectional controls above all, is written as `\uNNNN`.
+pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string(value)?;
+    let mut line = String::with_capacity(text.len() + 1);
+    // What is harmful stands only inside of strings.
+    for character in text.chars() {
+        match is_harmful(character) {
+            true => line.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => line.push(character),
+        }
+    }
+    line.push('\n');
+    Ok(line)
 }
 
 /// The file that records go to, if any.
@@ -184,8 +202,7 @@ impl Report {
             return Ok(());
         };
         let failed = |error| Error::io("writing the report", error);
-        let mut line = serde_json::to_string(record).map_err(|error| failed(error.into()))?;
-        line.push('\n');
+        let line = json_line(record).map_err(|error| failed(error.into()))?;
         let mut file = file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         file.write_all(line.as_bytes()).map_err(failed)
     }

@@ -74,12 +74,14 @@ impl Resume {
 
     /// Whether a 206 is just what we asked for.
     fn fits(&self, head: &Head) -> bool {
-        let range = head.fields.get("Content-Range");
-        let range = range.and_then(|value| ContentRange::parse(value).ok());
         let length = self.origin.length;
-        range.is_some_and(|range| {
+        content_range(head).is_some_and(|range| {
+            // A server may send less than was asked for (RFC 9110 section 15.3.7); then the rest
+            // would be missing.
+            let complete = range.complete.or(length);
             range.first == self.have
-                && (range.complete.is_none() || length.is_none() || range.complete == length)
+                && complete == Some(range.last.saturating_add(1))
+                && (length.is_none() || complete == length)
         }) && strong_validator(&head.fields).is_none_or(|validator| validator == self.validator)
     }
 }
@@ -123,9 +125,9 @@ impl Save<'_> {
 
     fn directly(&mut self, response: Response<'_>, output: Direct, harmless: bool) -> Result<()> {
         let mut file = output.file;
-        let name = self.url.to_string();
+        let name = without_password(self.url);
         let sink = match harmless {
-            true => Sink::Terminal(&mut file),
+            true => Sink::Terminal(&mut file, Vec::new()),
             false => Sink::File(&mut file, output.can_splice),
         };
         self.transfer(response, &name, 0, sink)
@@ -216,6 +218,10 @@ impl Save<'_> {
                 codings_of(&head.fields).map_err(|why| malformed(&response, &why.to_string()))?
             }
         };
+        let range = match head.status {
+            206 => content_range(head),
+            _ => None,
+        };
         let length = response.length();
         self.check_announced(have, length, codings.is_empty())?;
         let hash = match self.checksum {
@@ -250,6 +256,15 @@ impl Save<'_> {
             .bytes
             .insert("stored".to_owned(), json!(watch.stored));
         result?;
+        sink.finish()?;
+        // The rest of a file may come in other lengths than its Content-Range says.
+        let end = range.map(|range| range.last.saturating_add(1));
+        if end.is_some_and(|end| end != watch.stored) {
+            return Err(malformed(
+                &response,
+                "a 206 holds all of its range (RFC 9110 section 15.3.7)",
+            ));
+        }
         if let (Some(wanted), Some(hash)) = (self.checksum, watch.hash) {
             let found: [u8; 32] = hash.finalize().into();
             if found != wanted {
@@ -272,6 +287,11 @@ impl Save<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn content_range(head: &Head) -> Option<ContentRange> {
+    let range = head.fields.get("Content-Range")?;
+    ContentRange::parse(range).ok()
 }
 
 fn malformed(response: &Response<'_>, rule: &str) -> Error {
@@ -401,17 +421,44 @@ impl<F: Framing> Read for Counted<'_, F> {
 enum Sink<'f> {
     /// A file; `true` if bytes may be moved to it unseen.
     File(&'f mut File, bool),
-    /// A person's terminal: text is shown, everything else is escaped.
-    Terminal(&'f mut File),
+    /// A person's terminal: text is shown, everything else is escaped. A character whose end has
+    /// not come yet waits.
+    Terminal(&'f mut File, Vec<u8>),
 }
 
 impl Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = match self {
             Sink::File(file, _) => file.write_all(bytes),
-            Sink::Terminal(file) => file.write_all(escaped_text(bytes).as_bytes()),
+            Sink::Terminal(file, waiting) => {
+                waiting.extend_from_slice(bytes);
+                let whole = waiting.len() - cut_character(waiting);
+                let shown: Vec<u8> = waiting.drain(..whole).collect();
+                file.write_all(escaped_text(&shown).as_bytes())
+            }
         };
         written.map_err(|error| Error::io("writing the body", error))
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        match self {
+            Sink::Terminal(file, waiting) => file
+                .write_all(escaped_text(waiting).as_bytes())
+                .map_err(|error| Error::io("writing the body", error)),
+            Sink::File(..) => Ok(()),
+        }
+    }
+}
+
+/// How many bytes at the end are the beginning of a UTF-8 character.
+fn cut_character(bytes: &[u8]) -> usize {
+    let last = bytes.utf8_chunks().last();
+    let tail = last.map_or(&[][..], |chunk| chunk.invalid());
+    let begins = std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none());
+    if begins {
+        tail.len()
+    } else {
+        0
     }
 }
 
@@ -465,5 +512,24 @@ impl Watch<'_> {
             std::thread::sleep(early);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_that_is_cut_waits_for_its_end() {
+        for (bytes, waiting) in [
+            (&b"abc"[..], 0),
+            ("ü".as_bytes(), 0),
+            (b"a\xc3", 1),
+            (b"a\xe2\x82", 2),
+            (b"a\xff", 0),
+            (b"", 0),
+        ] {
+            assert_eq!(cut_character(bytes), waiting, "{bytes:?}");
+        }
     }
 }

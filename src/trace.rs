@@ -1,12 +1,16 @@
 //! Looking at the conversation: `--trace` on stderr, `--transcript` in a file.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use proto_transport::session::{Side, Step};
-use proto_transport::{Error, Result, SessionWriter, Sink, Transcript};
+use proto_transport::escape::escaped;
+use proto_transport::session::{Side, Step, SECRET};
+use proto_transport::{hide_password, Error, Result, SessionWriter, Sink, Transcript};
+
+use crate::download::SECRET_FIELDS;
 
 /// What is shown and recorded.
 #[derive(Args, Clone, Default)]
@@ -56,17 +60,32 @@ fn private(path: &PathBuf) -> io::Result<File> {
     options.open(path)
 }
 
-/// The command as it was given, without passwords in URLs: the first line of a transcript.
+/// The command as it was given, without secrets: the first line of a transcript.
 fn command_line() -> String {
-    let words = std::env::args().skip(1).map(|word| {
-        let shown = match proto_transport::Url::parse(&word) {
-            Ok(url) if url.password().is_some() => proto_transport::without_password(&url),
-            _ => word,
-        };
-        shlex::try_quote(&shown).map_or_else(|_| shown.clone(), |quoted| quoted.into_owned())
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| {
+        let shown = without_secrets(&word.to_string_lossy());
+        shlex::try_quote(&shown).map_or_else(|_| escaped(shown.as_bytes()), Cow::into_owned)
     });
     let words: Vec<String> = words.collect();
-    format!("proto {}", words.join(" "))
+    escaped(format!("proto {}", words.join(" ")).as_bytes())
+}
+
+/// A word of the command line as it may be recorded: without the password of a URL, which may lack
+/// its scheme or stand behind an option's name, and without the value of a header field, which may
+/// be a token.
+fn without_secrets(word: &str) -> String {
+    let (option, value) = match word.split_once('=') {
+        Some((option, value)) if option.starts_with("--") => (format!("{option}="), value),
+        _ => (String::new(), word),
+    };
+    let shown = match value.split_once(':') {
+        Some((name, _)) if SECRET_FIELDS.contains(&name.trim().to_ascii_lowercase().as_str()) => {
+            format!("{name}: {SECRET}")
+        }
+        _ => hide_password(value),
+    };
+    option + &shown
 }
 
 /// Bytes of one body that are shown.

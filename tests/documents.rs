@@ -1,1 +1,135 @@
-//! x
+//! The documents are true: their commands run, their output is what the program prints, and what
+//! they name exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use crate::harness::{proto, repository, Run};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(repository().join(name)).unwrap()
+}
+
+/// The contents of the fenced blocks of one kind.
+fn blocks(text: &str, kind: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line == format!("```{kind}") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push(block.join("\n"));
+        }
+    }
+    blocks
+}
+
+/// What changes from run to run, taken out.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    for line in text.lines() {
+        let start = ["S: Date:", "S: ETag:", "S: Last-Modified:", "C: User-Agent:"]
+            .into_iter()
+            .find(|start| line.starts_with(start));
+        match start {
+            Some(start) => shape.push_str(start),
+            None => {
+                let mut words = line.split("127.0.0.1:");
+                shape.push_str(words.next().unwrap_or_default());
+                for word in words {
+                    shape.push_str(word.trim_start_matches(|c: char| c.is_ascii_digit()));
+                }
+            }
+        }
+        shape.push('\n');
+    }
+    shape
+}
+
+#[test]
+fn the_first_command_of_the_readme_runs_and_prints_what_it_shows() {
+    let readme = read("README.md");
+    let line = &blocks(&readme, "sh")[0];
+    assert!(line.ends_with("; cargo run --release -- demo"), "{line}");
+    // The same line, with the program that is built already.
+    let line = line.replace("cargo run --release --", env!("CARGO_BIN_EXE_proto"));
+    let output = Command::new("sh").args(["-c", &format!("{{ {line} ; }} 2>&1")]).output().unwrap();
+    let run = Run::from(output).exits(0);
+    let shown = &blocks(&readme, "console")[0];
+    assert_eq!(shape(&run.text()).trim_end(), shape(shown).trim_end());
+}
+
+#[test]
+fn ci_runs_the_second_command_of_the_readme() {
+    let readme = read("README.md");
+    let line = &blocks(&readme, "sh")[1];
+    let (setup, test) = line.rsplit_once("; ").unwrap();
+    assert_eq!(test, "cargo test --workspace");
+    assert!(Command::new("sh").args(["-c", setup]).status().unwrap().success());
+    let ci = read(".ci/run");
+    for needed in [test, "cargo fmt --all --check", "cargo clippy --workspace --all-targets -- -D warnings"] {
+        assert!(ci.lines().any(|line| line == needed), "{needed}");
+    }
+    assert!(ci.contains("libssl-dev pkg-config"));
+}
+
+#[test]
+fn every_option_and_command_that_the_readme_names_exists() {
+    let readme = read("README.md");
+    let help: String = [
+        &["--help"][..], &["http-get", "--help"], &["http-head", "--help"],
+        &["mock", "http", "--help"], &["mock", "replay", "--help"], &["demo", "--help"],
+    ]
+    .iter()
+    .map(|arguments| proto(arguments).exits(0).text())
+    .collect();
+    let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let options: BTreeSet<&str> = words.filter(|word| word.starts_with("--") && word.len() > 3).collect();
+    // Cargo's own.
+    let foreign = ["--release", "--workspace"];
+    for option in options.iter().filter(|option| !foreign.contains(option)) {
+        assert!(help.contains(*option), "{option}");
+    }
+    for line in blocks(&readme, "sh")[2].lines() {
+        let command = line.split(' ').nth(1).unwrap();
+        assert!(proto(&[command, "--help"]).code == 0, "{line}");
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for document in ["README.md", "samples/README.md"] {
+        let folder = repository().join(document).parent().unwrap().to_owned();
+        for link in read(document).split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            if !target.starts_with("http") {
+                assert!(folder.join(target).exists(), "{document}: {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_sample_is_told_of() {
+    let told = read("samples/README.md");
+    for entry in fs::read_dir(repository().join("samples")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || told.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn commands_have_their_names_in_all_places() {
+    for command in ["http_get", "http_head", "mock", "demo"] {
+        for place in ["src/commands", "tests"] {
+            assert!(repository().join(format!("{place}/{command}.rs")).exists(), "{place}/{command}.rs");
+        }
+    }
+}
+
+#[test]
+fn the_license_is_there_in_both_forms() {
+    assert!(read("LICENSE-MIT").contains("MIT License"));
+    assert!(read("LICENSE-APACHE").contains("Apache License"));
+    assert!(read("Cargo.toml").contains("license = \"MIT OR Apache-2.0\""));
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto_http::{file_name, Client, Method, Request, Response};
 use proto_transport::{parse_url, without_password, Error, Result, Url};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::cli::CommonArgs;
 use crate::credentials::Credentials;
-use crate::download::{self, HttpArgs};
+use crate::download::{self, HttpArgs, Try};
 use crate::exit_code::worst;
 use crate::output::{refuse_existing, Direct};
 use crate::parallel::{self, Queue};
@@ -278,43 +278,63 @@ impl Job<'_> {
         let mut record = Record::new("http-get", target.as_str());
         let started = Instant::now();
         let args = self.args;
-        let result = download::retrying(&args.common, |number, pause| {
-            self.attempt(client, url, number > 0, &mut record, pause, queue)
+        let result = download::retrying(&args.common, |this| {
+            match self.attempt(client, url, &mut record, this, queue) {
+                // Some servers lose answers when several requests are under way. Then it was our
+                // haste, and the request deserves a connection of its own.
+                Err(Error::Closed { .. }) if this.hasty && !this.is_last => {
+                    self.attempt(client, url, &mut record, this, queue)
+                }
+                result => result,
+            }
         });
         record.time("total", started.elapsed());
         record.ended(&result);
         match &result {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {}
             Err(error) => self.progress.say(&format!("proto: {error}")),
-            Ok(()) => self.tell(&target, &record),
+            Ok(()) => {
+                let told = self.tell(&target, &record);
+                if let Err(error) = &told {
+                    crate::tell(error);
+                }
+                record.ended(&told);
+            }
         }
         record
     }
 
-    fn tell(&self, target: &str, record: &Record) {
+    fn tell(&self, target: &str, record: &Record) -> Result<()> {
         if self.args.output.json {
             let row = json!({ "url": target, "file": record.items.first().and_then(|item| item.get("file")), "bytes": record.bytes });
             let written =
                 std::io::Write::write_all(&mut std::io::stdout(), format!("{row}\n").as_bytes());
-            if let Err(error) = written {
-                crate::tell(&Error::io("writing to stdout", error));
-            }
+            written.map_err(|error| Error::io("writing to stdout", error))?;
         }
         if self.args.common.looking.verbose {
             let stored = record.bytes.get("stored").cloned().unwrap_or_default();
+            let from = record
+                .peer
+                .get("address")
+                .and_then(|address| address.as_str());
+            let from = from.unwrap_or("nobody");
+            let tls = if record.tls.is_null() {
+                ""
+            } else {
+                " over TLS"
+            };
             self.progress
-                .say(&format!("{target}: {stored} bytes, {}", record.peer));
+                .say(&format!("{target}: {stored} bytes from {from}{tls}"));
         }
+        Ok(())
     }
 
-    /// One try. `again` tells that an earlier one of this run broke off.
     fn attempt(
         &self,
         client: &mut Client,
         url: &Url,
-        again: bool,
         record: &mut Record,
-        pause: &mut Option<Duration>,
+        this: &mut Try,
         queue: &mut Queue<'_, Url>,
     ) -> Result<()> {
         let output = &self.args.output;
@@ -326,7 +346,7 @@ impl Job<'_> {
                 return Ok(());
             }
             refuse_existing(name, output.force)?;
-            if output.resume || again {
+            if output.resume || this.number > 0 {
                 resume = Resume::find(name, output.force, url)?;
             }
         }
@@ -337,8 +357,9 @@ impl Job<'_> {
         let mut hops = Vec::new();
         let mut response = client.send(request, &mut hops)?;
         self.ask_ahead(&mut response, queue)?;
+        this.hasty = response.asked_ahead() > 0;
         download::note_response(record, &response, &hops);
-        *pause = download::pause_wanted(&response);
+        this.pause = download::pause_wanted(&response);
         if let Some(refusal) = download::refusal(&response) {
             if response.head().status == 416 {
                 if let Some(resume) = resume {
@@ -350,7 +371,14 @@ impl Job<'_> {
         }
         let destination = self.destination(url, known.as_deref(), &response)?;
         record.stage = Stage::Transfer;
-        self.save(url, record).run(response, destination, resume)
+        let directly = matches!(destination, Destination::Direct { .. });
+        let result = self.save(url, record).run(response, destination, resume);
+        this.is_last = directly
+            && record
+                .bytes
+                .get("stored")
+                .is_some_and(|stored| *stored != 0);
+        result
     }
 
     fn request(&self, url: &Url) -> Result<Request> {

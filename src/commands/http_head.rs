@@ -2,18 +2,18 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use proto_http::{Client, Method, Response};
+use proto_http::{Client, Head, Method, Response};
 use proto_transport::escape::escaped;
 use proto_transport::{parse_url, without_password, Error, Result, Url};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
 use crate::credentials::Credentials;
-use crate::download::{self, HttpArgs};
+use crate::download::{self, HttpArgs, Try};
 use crate::exit_code::worst;
-use crate::report::{Record, Report};
+use crate::report::{json_line, Record, Report};
 
 /// Show the head of a response alone.
 #[derive(clap::Args)]
@@ -43,8 +43,8 @@ pub fn run(args: &Args) -> Result<u8> {
     for url in urls.iter() {
         let mut record = Record::new("http-head", without_password(url));
         let started = Instant::now();
-        let result = download::retrying(&args.common, |_, pause| {
-            ask(args, &mut client, url, &mut record, pause)
+        let result = download::retrying(&args.common, |this| {
+            ask(args, &mut client, url, &mut record, this)
         });
         record.time("total", started.elapsed());
         record.ended(&result);
@@ -62,7 +62,7 @@ fn ask(
     client: &mut Client,
     url: &Url,
     record: &mut Record,
-    pause: &mut Option<Duration>,
+    this: &mut Try,
 ) -> Result<()> {
     let mut request = args.http.request(Method::head(), url)?;
     request.field("Accept-Encoding", args.http.accept_encoding())?;
@@ -71,37 +71,41 @@ fn ask(
     download::note_response(record, &response, &hops);
     show(&response, args.json)?;
     let refused = download::refusal(&response);
-    *pause = download::pause_wanted(&response);
+    this.pause = download::pause_wanted(&response);
     response.finish();
     refused.map_or(Ok(()), Err)
 }
 
 fn show(response: &Response<'_>, json: bool) -> Result<()> {
+    let failed = |error| Error::io("writing to stdout", error);
+    let text = match json {
+        true => row(response).map_err(|error| failed(error.into()))?,
+        false => lines(response.head()),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(failed)
+}
+
+fn row(response: &Response<'_>) -> serde_json::Result<String> {
     let head = response.head();
-    let mut text = String::new();
-    if json {
-        let fields: Vec<_> = head
-            .fields
-            .iter()
-            .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]))
-            .collect();
-        let row = json!({
-            "url": without_password(response.url()),
-            "status": head.status,
-            "reason": String::from_utf8_lossy(&head.reason),
-            "fields": fields,
-        });
-        text.push_str(&row.to_string());
-        text.push('\n');
-    } else {
-        let reason = escaped(&head.reason);
-        text = format!("HTTP/1.{} {} {reason}\n", head.minor_version, head.status);
-        for (name, value) in head.fields.iter() {
-            text.push_str(&format!("{name}: {}\n", escaped(value)));
-        }
-        text.push('\n');
+    let fields: Vec<_> = head
+        .fields
+        .iter()
+        .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]))
+        .collect();
+    json_line(&json!({
+        "url": without_password(response.url()),
+        "status": head.status,
+        "reason": String::from_utf8_lossy(&head.reason),
+        "fields": fields,
+    }))
+}
+
+fn lines(head: &Head) -> String {
+    let reason = escaped(&head.reason);
+    let mut text = format!("HTTP/1.{} {} {reason}\n", head.minor_version, head.status);
+    for (name, value) in head.fields.iter() {
+        text.push_str(&format!("{name}: {}\n", escaped(value)));
     }
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Error::io("writing to stdout", error))
+    text.push('\n');
+    text
 }

@@ -38,7 +38,7 @@ pub struct Hop {
 /// How a response came to be.
 #[derive(Debug, Clone, Default)]
 pub struct Exchanged {
-    /// Whether it came over a connection that had served before.
+    /// Whether it came over a connection that had given an earlier response.
     pub reused: bool,
     /// From the start of the request to the first line of its response.
     pub first_byte: Duration,
@@ -159,7 +159,7 @@ impl Client {
                     Err(Error::Closed { .. }) if may_repeat && !connection.has_unread() => {}
                     result => {
                         let authorized = authorization.is_some();
-                        return result.map(|told| told.reply(idle, true, authorized));
+                        return result.map(|told| told.reply(idle, authorized));
                     }
                 }
             }
@@ -168,9 +168,10 @@ impl Client {
             connection: self.open(&endpoint)?,
             endpoint,
             ahead: VecDeque::new(),
+            has_served: false,
         };
         let told = self.converse(&mut idle.connection, request, authorization, false)?;
-        Ok(told.reply(idle, false, authorization.is_some()))
+        Ok(told.reply(idle, authorization.is_some()))
     }
 
     fn open(&self, endpoint: &Endpoint) -> Result<Connection> {
@@ -338,17 +339,17 @@ struct Told {
 }
 
 impl Told {
-    fn reply(self, idle: Idle, reused: bool, authorized: bool) -> Reply {
+    fn reply(self, idle: Idle, authorized: bool) -> Reply {
         Reply {
             keep: keeps_alive(&self.head),
             authorized,
             framing: Some(ResponseFraming::from(self.length)),
             head: self.head,
-            idle,
             exchanged: Exchanged {
-                reused,
+                reused: idle.has_served,
                 first_byte: self.first_byte,
             },
+            idle,
         }
     }
 }
@@ -431,10 +432,15 @@ impl Response<'_> {
     /// persists, this body is short, and nobody watches, who would be confused.
     pub fn room_ahead(&self) -> usize {
         let reply = &self.reply;
-        let short = self.length().is_some_and(|length| length <= SHORT);
+        let asked = reply.idle.ahead.len();
+        // What came behind this body before anything was asked would pass for the answer (RFC 9112
+        // section 9.2).
+        let quiet = |length| asked > 0 || reply.idle.connection.unread() as u64 <= length;
+        let short = self
+            .length()
+            .is_some_and(|length| length <= SHORT && quiet(length));
         let proven = reply.keep && reply.head.minor_version >= 1 && !reply.authorized && short;
         let direct = reply.idle.connection.facts().proxy.is_none();
-        let asked = reply.idle.ahead.len();
         match proven && direct && !reply.idle.connection.is_recorded() && asked <= AHEAD / 2 {
             true => AHEAD - asked,
             false => 0,
@@ -466,13 +472,15 @@ impl Response<'_> {
     }
 
     /// Reads over a body that nobody wants, if it is short, to keep the connection.
-    pub fn finish_unread(self) {
+    pub fn finish_unread(mut self) {
+        self.reply.idle.has_served = true;
         self.reply.discard(self.pool);
     }
 
     /// Keeps the connection for the next request, if the body was read to its end and the server
     /// does not mean to close.
-    pub fn finish(self) {
+    pub fn finish(mut self) {
+        self.reply.idle.has_served = true;
         self.reply.finish(self.pool);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Idle {
     pub(crate) connection: Connection,
     /// Requests that were made ahead and are not answered yet.
     pub(crate) ahead: VecDeque<Request>,
+    /// Whether it gave an earlier final response, rather than only a step towards one.
+    pub(crate) has_served: bool,
 }
 
 impl Idle {
@@ -81,6 +83,7 @@ mod tests {
             endpoint: endpoint(port, Security::Plain),
             connection: Connection::over(Memory::new(unasked)),
             ahead: VecDeque::new(),
+            has_served: false,
         }
     }
 

@@ -223,7 +223,7 @@ impl Peer {
         self.input.clear();
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         let acceptor = Arc::clone(&self.acceptor);
-        self.stream = Some(stream.raise(|below| acceptor.accept(below))?);
+        self.stream = Some(stream.raise(|below| acceptor.accept(below, self.control.clone()))?);
         Ok(())
     }
 
@@ -252,6 +252,10 @@ impl Peer {
     /// Ends the conversation in an orderly way, as a service that returns does: sends what is
     /// queued, says that no more will come, and waits a little for the client to close as well.
     pub fn close(&mut self) {
+        // A deadline of the service may have passed, and was not meant for the farewell.
+        self.set_deadline(None);
+        // A fault may lie in wait for what is still queued.
+        let _ = self.flush();
         match self.stream.as_ref().and_then(Speech::ending) {
             Some(Ending::Reset) => return self.reset(),
             Some(Ending::Orderly) => {}
@@ -269,8 +273,8 @@ impl Peer {
     pub fn reset(&mut self) {
         self.output.clear();
         self.control.reset_on_close();
-        self.control.let_go();
         self.stream = None;
+        self.control.let_go();
     }
 
     /// Reads until the client has nothing more to say, and keeps nothing.

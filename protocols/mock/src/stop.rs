@@ -81,6 +81,13 @@ impl Control {
         }
     }
 
+    /// Whether the coming close is a reset, before which nothing more is said.
+    pub(crate) fn is_resetting(&self) -> bool {
+        let locked = locked(&self.0);
+        let linger = locked.as_ref().map(|stream| SockRef::from(stream).linger());
+        matches!(linger, Some(Ok(Some(Duration::ZERO))))
+    }
+
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         locked(&self.0).as_ref()?.local_addr().ok()
     }

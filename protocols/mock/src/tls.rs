@@ -8,6 +8,7 @@ use native_tls::{HandshakeError, TlsAcceptor, TlsStream};
 use proto_transport::Stream;
 
 use crate::identity::Identity;
+use crate::stop::Control;
 
 /// Makes TLS of a stream. The library's acceptor is built once, when the first handshake needs it.
 pub(crate) struct Acceptor {
@@ -26,7 +27,11 @@ impl Acceptor {
         }
     }
 
-    pub(crate) fn accept(&self, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
+    pub(crate) fn accept(
+        &self,
+        stream: Box<dyn Stream>,
+        control: Control,
+    ) -> io::Result<Box<dyn Stream>> {
         let acceptor = self.built.get_or_init(|| self.build());
         let acceptor = acceptor
             .as_ref()
@@ -38,6 +43,7 @@ impl Acceptor {
         Ok(Box::new(Tls {
             stream,
             owes_goodbye: self.says_goodbye,
+            control,
         }))
     }
 
@@ -52,11 +58,12 @@ impl Acceptor {
 struct Tls {
     stream: TlsStream<Box<dyn Stream>>,
     owes_goodbye: bool,
+    control: Control,
 }
 
 impl Tls {
     fn say_goodbye(&mut self) -> io::Result<()> {
-        match std::mem::take(&mut self.owes_goodbye) {
+        match std::mem::take(&mut self.owes_goodbye) && !self.control.is_resetting() {
             true => self.stream.shutdown(),
             false => Ok(()),
         }

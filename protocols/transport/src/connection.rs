@@ -17,7 +17,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::session::{Side, Step};
 use crate::socket::SpliceTarget;
 use crate::stream::Stream;
-use crate::tls::{Tls, TlsFacts, Trust};
+use crate::tls::{BrokenRecord, Tls, TlsFacts, Trust};
 use crate::transcript::Recorder;
 
 /// How a connection came to be.
@@ -49,9 +49,9 @@ pub struct Connection {
     output: Vec<u8>,
     doing: Cow<'static, str>,
     facts: Facts,
-    timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
     limits: Limits,
-    tls: Arc<Tls>,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) recorder: Option<Recorder>,
     secret_replies: &'static [&'static str],
     /// A body was not read to its end, so nobody knows what the next bytes mean.
@@ -210,6 +210,11 @@ impl Connection {
     /// Whether there are bytes that were read and not yet used.
     pub fn has_unread(&self) -> bool {
         !self.input.unread().is_empty()
+    }
+
+    /// How many bytes were read and not yet used.
+    pub fn unread(&self) -> usize {
+        self.input.unread().len()
     }
 
     /// Fails if the peer has said something before it was asked, which could pass for the answer to
@@ -456,10 +461,14 @@ impl Connection {
     // --- TLS and the end ---
 
     /// Upgrades to TLS after the peer's clear yes to the protocol's own command. Written once for
-    /// all protocols: nothing may cross from plaintext into TLS.
+    /// all protocols: nothing may cross from plaintext into TLS. After a failure the connection is
+    /// gone, so that nothing can go on in plaintext.
     pub fn start_tls(&mut self) -> Result<()> {
+        self.can_say()?;
         let unread = self.input.unread().len();
         if unread > 0 {
+            self.stream = None;
+            self.input = Buffer::default();
             return Err(Error::Insecure {
                 peer: self.facts.peer.clone(),
                 doing: "starting TLS".to_owned(),
@@ -468,16 +477,17 @@ impl Connection {
             });
         }
         if !self.output.is_empty() {
+            self.stream = None;
             return Err(Error::illegal(
                 "something was still to be sent in plaintext when TLS started",
             ));
         }
-        self.handshake(self.tls.all_trust())
+        let deadline = self.timeouts.end_of(self.timeouts.connect);
+        self.handshake(self.tls.all_trust(), deadline)
     }
 
-    pub(crate) fn handshake(&mut self, trust: Trust) -> Result<()> {
+    pub(crate) fn handshake(&mut self, trust: Trust, deadline: Instant) -> Result<()> {
         let started = Instant::now();
-        let deadline = self.timeouts.end_of(self.timeouts.connect);
         let Some(stream) = self.stream.take() else {
             return Err(self.closed("the connection is gone"));
         };
@@ -513,6 +523,9 @@ impl Connection {
     }
 
     fn in_step(&self) -> Result<()> {
+        if self.stream.is_none() {
+            return Err(self.closed("the connection is gone"));
+        }
         if self.out_of_step {
             return Err(Error::illegal(format!(
                 "{}: nothing more can be read: a body was not read to its end",
@@ -566,7 +579,7 @@ impl Connection {
                 after: started.elapsed(),
             },
             io::ErrorKind::UnexpectedEof => self.closed(error.to_string()),
-            _ if error.get_ref().is_some_and(|e| e.is::<native_tls::Error>()) => Error::Insecure {
+            _ if error.get_ref().is_some_and(|e| e.is::<BrokenRecord>()) => Error::Insecure {
                 peer: self.facts.peer.clone(),
                 doing: self.doing.to_string(),
                 why: error.to_string(),

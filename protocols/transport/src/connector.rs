@@ -45,16 +45,17 @@ impl Connector {
     /// Connects, through a proxy if there is one for the endpoint, with TLS if that starts with the
     /// first byte.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection> {
+        let deadline = self.timeouts.end_of(self.timeouts.connect);
+        let mut connection = self.reach(endpoint, deadline)?;
         if endpoint.security != Security::Tls {
-            return self.reach(endpoint);
+            return Ok(connection);
         }
-        let mut connection = self.reach(endpoint)?;
         let trust = self.tls.first_trust();
-        match connection.handshake(trust) {
+        match connection.handshake(trust, deadline) {
             // A peer that only a rarely needed authority vouches for: once more, with all of them.
             Err(error) if trust == Trust::Quick && self.tls.may_trust_more(&error) => {
-                connection = self.reach(endpoint)?;
-                connection.handshake(Trust::Complete)?;
+                connection = self.reach(endpoint, deadline)?;
+                connection.handshake(Trust::Complete, deadline)?;
             }
             result => result?,
         }
@@ -62,41 +63,47 @@ impl Connector {
     }
 
     /// The way to an endpoint, before any TLS with it.
-    fn reach(&self, endpoint: &Endpoint) -> Result<Connection> {
+    fn reach(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Connection> {
         let route = match self.unix_socket {
             Some(_) => None,
             None => self.proxies.choose(endpoint),
         };
         match route {
-            Some(proxy) => self.through(proxy, endpoint),
-            None => self.open(endpoint, self.connect_to.as_ref()),
+            Some(proxy) => self.through(proxy, endpoint, deadline),
+            None => self.open(endpoint, self.connect_to.as_ref(), deadline),
         }
     }
 
     /// Connects to a proxy itself, for a protocol that speaks to it (HTTP in absolute form).
     pub fn connect_to_proxy(&self, proxy: &Proxy) -> Result<Connection> {
-        let mut connection = self.open(&proxy.endpoint, None)?;
+        self.reach_proxy(proxy, self.timeouts.end_of(self.timeouts.connect))
+    }
+
+    fn reach_proxy(&self, proxy: &Proxy, deadline: Instant) -> Result<Connection> {
+        let mut connection = self.open(&proxy.endpoint, None, deadline)?;
         connection.facts_mut().proxy = Some(proxy.to_string());
         if proxy.endpoint.security == Security::Tls {
-            connection.handshake(self.tls.all_trust())?;
+            connection.tls = self.tls.for_proxy();
+            connection.handshake(connection.tls.all_trust(), deadline)?;
         }
         Ok(connection)
     }
 
-    fn through(&self, proxy: &Proxy, endpoint: &Endpoint) -> Result<Connection> {
+    fn through(&self, proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Connection> {
         let started = Instant::now();
         let mut target = endpoint.clone();
         if let Some((host, port)) = &self.connect_to {
             (target.host, target.port) = (host.clone(), *port);
         }
         if proxy.kind == ProxyKind::Socks5 {
-            let deadline = self.timeouts.end_of(self.timeouts.connect);
             let found = resolve(&target.host, target.port, self.family, deadline)?;
             target.host = found
                 .first()
                 .map_or(target.host, |address| address.ip().to_string());
         }
-        let mut connection = self.connect_to_proxy(proxy)?;
+        let mut connection = self.reach_proxy(proxy, deadline)?;
+        // What the proxy does is part of connecting, so one that drips cannot prolong it.
+        connection.timeouts.deadline = Some(deadline);
         proxy.tunnel(&mut connection, &target)?;
         let facts = Facts {
             peer: endpoint.to_string(),
@@ -113,8 +120,12 @@ impl Connector {
     }
 
     /// Opens a socket. `instead` is where to dial when not at the endpoint itself.
-    fn open(&self, endpoint: &Endpoint, instead: Option<&(String, u16)>) -> Result<Connection> {
-        let deadline = self.timeouts.end_of(self.timeouts.connect);
+    fn open(
+        &self,
+        endpoint: &Endpoint,
+        instead: Option<&(String, u16)>,
+        deadline: Instant,
+    ) -> Result<Connection> {
         let mut facts = Facts {
             peer: endpoint.to_string(),
             host: endpoint.host.clone(),

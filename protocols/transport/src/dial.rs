@@ -33,7 +33,15 @@ pub(crate) fn dial(
     let mut waiting = addresses.iter().copied();
     let mut under_way: Vec<Attempt> = Vec::new();
     let mut failures: Vec<String> = Vec::new();
+    let timed_out = || Error::TimedOut {
+        peer: peer.to_owned(),
+        doing: CONNECTING.to_owned(),
+        after: started.elapsed(),
+    };
     loop {
+        if Instant::now() >= deadline {
+            return Err(timed_out());
+        }
         let next_start = match waiting.next() {
             Some(address) => {
                 match begin(address, bind) {
@@ -56,11 +64,7 @@ pub(crate) fn dial(
             }
             let now = Instant::now();
             if now >= deadline {
-                return Err(Error::TimedOut {
-                    peer: peer.to_owned(),
-                    doing: CONNECTING.to_owned(),
-                    after: started.elapsed(),
-                });
+                return Err(timed_out());
             }
             if under_way.len() < before || next_start.is_some_and(|next| now >= next) {
                 break;

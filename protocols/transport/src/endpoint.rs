@@ -119,6 +119,10 @@ pub fn parse_url(text: &str, default_scheme: &str) -> Result<Url> {
         return Err(wrong("a host name cannot hold %"));
     }
     let mut url = Url::parse(&whole).map_err(|error| wrong(&error.to_string()))?;
+    // The `url` crate makes a host of the path where there is none (RFC 9110 section 4.2.1).
+    if authority.is_empty() && url.has_host() {
+        return Err(wrong("it names no host"));
+    }
     if let Some(Host::Domain(host)) = url.host() {
         let host = Host::parse(host).map_err(|error| wrong(&error.to_string()))?;
         url.set_host(Some(&host.to_string()))
@@ -153,7 +157,9 @@ pub fn without_password(url: &Url) -> String {
     hide_password(url.as_str())
 }
 
-fn hide_password(text: &str) -> String {
+/// A text that may be a URL, as it may be shown: without its password. It need not be a valid one,
+/// and may lack its scheme.
+pub fn hide_password(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

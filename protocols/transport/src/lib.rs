@@ -57,7 +57,7 @@ pub use body::{error_of, Body};
 pub use connection::{Connection, Facts};
 pub use connector::Connector;
 pub use dial::CONNECTING;
-pub use endpoint::{decoded, parse_url, without_password, Endpoint, Security};
+pub use endpoint::{decoded, hide_password, parse_url, without_password, Endpoint, Security};
 pub use error::{excerpt, Error, Refusal, Result, Unreachable};
 pub use framing::{Dotted, Framing, Length, UntilClose};
 pub use limits::{Limits, Timeouts};

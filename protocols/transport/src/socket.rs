@@ -124,6 +124,16 @@ impl Pipe {
     }
 }
 
+impl Pipe {
+    /// Moves the `count` bytes that are in the pipe through our own memory.
+    fn pour_to(&self, mut file: &File, count: usize) -> io::Result<()> {
+        let mut bytes = vec![0; count];
+        File::from(self.exit.try_clone()?).read_exact(&mut bytes)?;
+        let written = file.write_all(&bytes);
+        written.map_err(|error| SpliceTarget(error).into())
+    }
+}
+
 /// Whether a call came back only because the kernel's time-out, or a signal, ended it.
 /// `prepare_read` and `prepare_write` then look at the deadline itself.
 fn may_repeat(error: &io::Error) -> bool {
@@ -230,9 +240,14 @@ impl Stream for Socket {
         let mut left = moved;
         while left > 0 {
             match splice(&pipe.exit, None, file, None, left, flags) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(0) => return Err(SpliceTarget(io::ErrorKind::WriteZero.into()).into()),
                 Ok(written) => left = left.saturating_sub(written),
                 Err(rustix::io::Errno::INTR) => {}
+                // Nothing can be spliced to a file that is appended to, or to some devices.
+                Err(rustix::io::Errno::INVAL) => {
+                    pipe.pour_to(file, left)?;
+                    left = 0;
+                }
                 Err(error) => return Err(SpliceTarget(error.into()).into()),
             }
         }

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use native_tls::{HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
@@ -16,7 +16,7 @@ use crate::error::{excerpt, Error, Result};
 use crate::stream::Stream;
 
 /// What a client asks of TLS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsPolicy {
     /// Authorities to trust beside the system's: a PEM file's text.
     pub roots: Option<String>,
@@ -43,6 +43,7 @@ pub struct Tls {
     policy: TlsPolicy,
     quick: OnceLock<std::result::Result<TlsConnector, String>>,
     complete: OnceLock<std::result::Result<TlsConnector, String>>,
+    for_proxy: OnceLock<Arc<Tls>>,
 }
 
 /// Which authorities a handshake may rely on.
@@ -129,8 +130,7 @@ impl From<TlsPolicy> for Tls {
     fn from(policy: TlsPolicy) -> Tls {
         Tls {
             policy,
-            quick: OnceLock::new(),
-            complete: OnceLock::new(),
+            ..Tls::default()
         }
     }
 }
@@ -172,6 +172,21 @@ impl Tls {
         stranger && self.policy.more_roots.is_some()
     }
 
+    /// What is asked of a proxy. The pins, our own certificate and the application protocols are for
+    /// the host behind it.
+    pub(crate) fn for_proxy(self: &Arc<Tls>) -> Arc<Tls> {
+        let policy = TlsPolicy {
+            identity: None,
+            pins: Vec::new(),
+            alpn: Vec::new(),
+            ..self.policy.clone()
+        };
+        if policy == self.policy {
+            return Arc::clone(self);
+        }
+        Arc::clone(self.for_proxy.get_or_init(|| Arc::new(policy.into())))
+    }
+
     /// The handshake, with the host name verified. `peer` names the endpoint in errors.
     pub(crate) fn handshake(
         &self,
@@ -186,10 +201,13 @@ impl Tls {
         let connector = self
             .connector(trust)
             .map_err(|why| insecure(peer, why, false))?;
-        match connector.connect(host, Below::new(stream)) {
+        // The dot that ends an absolute name (RFC 1034 section 3.1) is not in certificates.
+        let name = host.strip_suffix('.').unwrap_or(host);
+        match connector.connect(name, Below::new(stream)) {
             Ok(stream) => {
                 let facts = self.check(peer, &stream)?;
-                Ok((Box::new(TlsSession { stream }), facts))
+                let first = None;
+                Ok((Box::new(TlsSession { stream, first }), facts))
             }
             Err(HandshakeError::WouldBlock(_)) => Err(timed_out(peer, started)),
             Err(HandshakeError::Failure(error)) => Err(explain(peer, started, &error)),
@@ -250,6 +268,11 @@ fn timed_out(peer: &str, started: Instant) -> Error {
 /// Turns the library's account of a failed handshake into ours. Time-outs and ends of stream lie
 /// somewhere in its source chain; what the peer really said lies in the stream below.
 fn explain(peer: &str, started: Instant, error: &native_tls::Error) -> Error {
+    let closed = || Error::Closed {
+        peer: peer.to_owned(),
+        doing: HANDSHAKE.to_owned(),
+        why: "the connection ended before TLS was established".to_owned(),
+    };
     let text = error.to_string();
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = source {
@@ -264,17 +287,14 @@ fn explain(peer: &str, started: Instant, error: &native_tls::Error) -> Error {
                 }
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::UnexpectedEof => {
-                    return Error::Closed {
-                        peer: peer.to_owned(),
-                        doing: HANDSHAKE.to_owned(),
-                        why: "the connection ended before TLS was established".to_owned(),
-                    }
-                }
+                | io::ErrorKind::UnexpectedEof => return closed(),
                 _ => {}
             }
         }
         source = inner.source();
+    }
+    if text.contains("unexpected EOF") {
+        return closed();
     }
     insecure(
         peer,
@@ -302,9 +322,6 @@ fn advice(text: &str) -> String {
         Some("unable to get local issuer certificate") => {
             "nobody we trust vouches for the certificate (--ca FILE adds an authority)"
         }
-        _ if text.contains("unexpected EOF") || text == "unexpected EOF" => {
-            "the connection ended during the handshake"
-        }
         _ => return text.to_owned(),
     };
     match reason {
@@ -316,13 +333,20 @@ fn advice(text: &str) -> String {
 /// TLS over another stream.
 struct TlsSession {
     stream: TlsStream<Below>,
+    /// The byte that was read to see whether there is one.
+    first: Option<u8>,
 }
 
 impl Read for TlsSession {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buffer)?;
+        if let (Some(slot), Some(byte)) = (buffer.first_mut(), self.first) {
+            *slot = byte;
+            self.first = None;
+            return Ok(1);
+        }
+        let count = self.stream.read(buffer).map_err(broken_record)?;
         // RFC 8446 section 6.1: an end without close_notify is a truncation.
-        if count == 0 && !buffer.is_empty() && self.stream.get_ref().has_ended() {
+        if count == 0 && !buffer.is_empty() && self.stream.get_ref().ended {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the connection ended without TLS close_notify, so something may be missing",
@@ -334,11 +358,31 @@ impl Read for TlsSession {
 
 impl Write for TlsSession {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.stream.write(bytes).map_err(broken_record)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        self.stream.flush().map_err(broken_record)
+    }
+}
+
+/// What the library refuses after the handshake: a record that was tampered with, or an alert.
+#[derive(Debug)]
+pub(crate) struct BrokenRecord(String);
+
+impl std::fmt::Display for BrokenRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BrokenRecord {}
+
+/// Tells the library's own errors from those of the stream below, which it hands on as they are.
+fn broken_record(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Other => io::Error::other(BrokenRecord(error.to_string())),
+        _ => error,
     }
 }
 
@@ -352,12 +396,25 @@ impl Stream for TlsSession {
     }
 
     fn has_ended(&self) -> bool {
-        self.stream.get_ref().has_ended()
+        self.stream.get_ref().ended
     }
 
+    /// What has arrived below may be half a record, or one that says nothing to us, as the session
+    /// tickets do that come behind a TLS 1.3 handshake (RFC 8446 section 4.6.1). So the library looks.
     fn is_readable(&mut self) -> bool {
-        self.stream.buffered_read_size().is_ok_and(|size| size > 0)
-            || self.stream.get_mut().is_readable()
+        if self.first.is_some() || self.stream.buffered_read_size().is_ok_and(|size| size > 0) {
+            return true;
+        }
+        let mut first = [0];
+        self.stream.get_mut().may_wait = false;
+        let result = self.stream.read(&mut first);
+        self.stream.get_mut().may_wait = true;
+        match result {
+            Ok(1) => self.first = first.first().copied(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            _ => {}
+        }
+        true
     }
 
     fn end_writing(&mut self) -> io::Result<()> {
@@ -385,6 +442,11 @@ struct Below {
     start: usize,
     end: usize,
     begun: bool,
+    /// Nothing more comes from below. That end may be orderly there, as when TLS with a proxy ends;
+    /// for what goes on above, it is the same as a cut.
+    ended: bool,
+    /// Whether to wait for bytes that have not arrived.
+    may_wait: bool,
 }
 
 /// Four TLS records of the largest size (RFC 8446 section 5.2), with room for their headers.
@@ -410,21 +472,19 @@ impl Below {
             start: 0,
             end: 0,
             begun: false,
+            ended: false,
+            may_wait: true,
         }
     }
 
-    fn has_ended(&self) -> bool {
-        self.inner.has_ended()
-    }
-
-    fn is_readable(&mut self) -> bool {
-        self.start < self.end || self.inner.is_readable()
-    }
-
     fn fill(&mut self) -> io::Result<()> {
+        if !self.may_wait && !self.inner.is_readable() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.start = 0;
         self.end = 0;
         self.end = self.inner.read(&mut self.ahead)?;
+        self.ended |= self.end == 0;
         let bytes = self.ahead.get(..self.end).unwrap_or_default();
         if !self.begun && !bytes.is_empty() {
             self.begun = true;
