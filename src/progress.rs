@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto_transport::escape::escaped;
 
 /// What is faster than this shows nothing.
@@ -21,7 +21,7 @@ impl Progress {
     pub fn new(quiet: bool, transfers: usize) -> Progress {
         let lines = (!quiet && io::stderr().is_terminal()).then(MultiProgress::new);
         let total = lines.as_ref().filter(|_| transfers > 1).map(|_| {
-            let total = ProgressBar::new(transfers as u64);
+            let total = hidden(Some(transfers as u64));
             total.with_style(style("{pos} of {len} done {wide_bar} {elapsed}"))
         });
         Progress {
@@ -34,10 +34,10 @@ impl Progress {
     /// The line of one transfer.
     pub fn transfer(&self, name: &str, length: Option<u64>) -> Transfer<'_> {
         let bar = self.lines.as_ref().map(|_| match length {
-            Some(length) => ProgressBar::new(length).with_style(style(
+            Some(_) => hidden(length).with_style(style(
                 "{msg:30!} {bytes:>10} of {total_bytes:10} {binary_bytes_per_sec:>12} {wide_bar} {eta}",
             )),
-            None => ProgressBar::no_length()
+            None => hidden(None)
                 .with_style(style("{msg:30!} {bytes:>10} {binary_bytes_per_sec:>12} {elapsed}")),
         });
         Transfer {
@@ -52,7 +52,9 @@ impl Progress {
     pub fn done(&self) {
         if let (Some(lines), Some(total)) = (&self.lines, &self.total) {
             total.inc(1);
-            if self.started.elapsed() > PATIENCE && total.position() < total.length().unwrap_or(0) {
+            if Some(total.position()) == total.length() {
+                total.finish_and_clear();
+            } else if self.started.elapsed() > PATIENCE {
                 lines.add(total.clone());
             }
         }
@@ -65,6 +67,11 @@ impl Progress {
             None => crate::note(text),
         }
     }
+}
+
+/// A line that is not shown before it is added to the others.
+fn hidden(length: Option<u64>) -> ProgressBar {
+    ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden())
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -95,7 +102,7 @@ impl Transfer<'_> {
 
 impl Drop for Transfer<'_> {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.as_ref().filter(|_| self.shown) {
             bar.finish_and_clear();
         }
     }

@@ -17,7 +17,9 @@ pub fn safe_name(suggested: &str) -> String {
         .chars()
         .filter(|character| !is_harmful(*character))
         .collect();
-    let name = clean.trim().trim_start_matches('.').trim();
+    // Dots and spaces may take turns at the start.
+    let name = clean.trim_start_matches(|c: char| c == '.' || c.is_whitespace());
+    let name = name.trim_end();
     let mut end = name.len().min(LONGEST);
     while !name.is_char_boundary(end) {
         end -= 1;

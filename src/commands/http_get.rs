@@ -104,6 +104,7 @@ pub fn run(args: &Args) -> Result<u8> {
         args,
         plan: &plan,
         progress: &progress,
+        is_one_of_many: urls.len() > 1,
     };
     parallel::run(usize::from(args.jobs), &urls, |mut queue| {
         let made = clients
@@ -270,6 +271,7 @@ struct Job<'a> {
     args: &'a Args,
     plan: &'a Plan,
     progress: &'a Progress,
+    is_one_of_many: bool,
 }
 
 impl Job<'_> {
@@ -292,6 +294,9 @@ impl Job<'_> {
         record.ended(&result);
         match &result {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Err(error) if self.is_one_of_many => {
+                self.progress.say(&format!("proto: {target}: {error}"));
+            }
             Err(error) => self.progress.say(&format!("proto: {error}")),
             Ok(()) => {
                 let told = self.tell(&target, &record);

@@ -223,6 +223,7 @@ mod tests {
         for text in [
             "http://a/\r\nX: y",
             "http://a/\tb",
+            "http:///path",
             "http://a b/",
             "http://a\\@b/",
             "http://EX%41MPLE.com/",
