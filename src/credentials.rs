@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -141,7 +142,17 @@ fn first_line_in(path: &Path) -> Result<Secret> {
     let doing = || format!("reading the password in {}", path.display());
     let mut text = String::new();
     fs::File::open(path)
-        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+        .and_then(|file| {
+            let metadata = file.metadata()?;
+            // A pipe or terminal belongs to whoever opened it.
+            if metadata.is_file() && metadata.mode() & 0o077 != 0 {
+                crate::warn(&format!(
+                    "others may read the password in {}",
+                    path.display()
+                ));
+            }
+            file.take(LONGEST).read_to_string(&mut text)
+        })
         .map_err(|error| Error::io(doing(), error))?;
     Ok(first_line(text))
 }

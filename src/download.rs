@@ -32,15 +32,21 @@ pub struct HttpArgs {
     pub raw: bool,
 }
 
-/// Fields whose values are secrets, whoever sets them.
-pub const SECRET_FIELDS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+/// What the names of fields say whose values are secrets: Authorization, Cookie, X-Api-Key.
+const SECRET_WORDS: [&str; 6] = ["auth", "cookie", "key", "password", "secret", "token"];
+
+/// Whether the value of a field that the user sets is a secret.
+pub fn is_secret_field(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
 
 impl HttpArgs {
     /// A request for a URL, with the fields that the user wants.
     pub fn request(&self, method: Method, url: &Url) -> Result<Request> {
         let mut request = Request::new(method, Target::from_url(url)?);
         for (name, value) in &self.header {
-            if SECRET_FIELDS.contains(&name.to_ascii_lowercase().as_str()) {
+            if is_secret_field(name) {
                 request.secret_field(name, "", Secret::from(value.as_str()))?;
             } else {
                 request.field(name, value)?;
@@ -127,8 +133,8 @@ pub struct Try {
     pub pause: Option<Duration>,
     /// Whether bytes went where they cannot be taken back, so that there can be no next one.
     pub is_last: bool,
-    /// Whether other requests were made behind this one before it was answered.
-    pub hasty: bool,
+    /// Whether the cause of a failure is gone already, so that another try makes sense at once.
+    pub may_repeat_at_once: bool,
 }
 
 /// Tries until it works, fails for good, or `--retry` is used up.

@@ -112,6 +112,10 @@ impl PartFile {
     pub fn remember(&mut self, origin: &Origin) -> Result<()> {
         lock(&self.file, &self.part)?;
         let path = origin_path(&self.name);
+        let foreign = !self.remembered && !self.force && path.exists();
+        if foreign && read_origin(&path)?.is_none() {
+            return Err(in_the_way(&path, "is in the way; --force replaces it"));
+        }
         let text = serde_json::to_string(origin).unwrap_or_default();
         // Replaced whole, so that it is never half-written.
         let new = with_suffix(&path, ".new");
@@ -125,7 +129,7 @@ impl PartFile {
     }
 
     /// The file is whole: gives it its name.
-    pub fn commit(self) -> Result<()> {
+    pub fn commit(mut self) -> Result<()> {
         let renamed = match self.force {
             true => fs::rename(&self.part, &self.name),
             false => rename_to_new(&self.part, &self.name),
@@ -141,8 +145,15 @@ impl PartFile {
         Ok(())
     }
 
+    /// What was written down of an earlier content does not hold for what comes now.
+    pub fn forget(&mut self) {
+        if std::mem::take(&mut self.remembered) {
+            let _ = fs::remove_file(origin_path(&self.name));
+        }
+    }
+
     /// What came is of no use: removes it.
-    pub fn abandon(self) {
+    pub fn abandon(mut self) {
         let _ = fs::remove_file(&self.part);
         self.forget();
     }
@@ -151,12 +162,6 @@ impl PartFile {
     pub fn interrupted(self) {
         if !self.remembered {
             self.abandon();
-        }
-    }
-
-    fn forget(&self) {
-        if self.remembered {
-            let _ = fs::remove_file(origin_path(&self.name));
         }
     }
 }
@@ -413,6 +418,31 @@ mod tests {
         // Also if the file is asked for by force.
         let error = refuse_existing(Path::new("/dev/null"), true).unwrap_err();
         assert!(error.to_string().contains("regular"), "{error}");
+    }
+
+    #[test]
+    fn what_was_written_of_an_earlier_content_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        let mut part = PartFile::begin(&name, false).unwrap();
+        part.remember(&Origin::default()).unwrap();
+        part.forget();
+        assert_eq!(names(folder.path()), ["a.part"]);
+        part.interrupted();
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn somebody_elses_file_beside_the_part_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        fs::write(folder.path().join("a.part.json"), "theirs").unwrap();
+        let mut part = PartFile::begin(&name, false).unwrap();
+        assert!(part.remember(&Origin::default()).is_err());
+        assert_eq!(
+            fs::read(folder.path().join("a.part.json")).unwrap(),
+            b"theirs"
+        );
     }
 
     #[test]

@@ -8,9 +8,12 @@ const LONGEST: usize = 200;
 /// What a file is called when nothing better is known.
 const FALLBACK: &str = "index.html";
 
+/// What we add to names ourselves; nobody else may choose such a name.
+const OURS: [&str; 2] = [".part", ".part.json"];
+
 /// A suggested name as one harmless path component: the part behind the last slash or backslash,
 /// without leading dots (nothing hidden, no `..`), without control and bidirectional characters,
-/// and not too long.
+/// not one of those that we give to unfinished files, and not too long.
 pub fn safe_name(suggested: &str) -> String {
     let last = suggested.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last
@@ -26,6 +29,7 @@ pub fn safe_name(suggested: &str) -> String {
     }
     match name.get(..end) {
         None | Some("") => FALLBACK.to_owned(),
+        Some(name) if OURS.iter().any(|ours| name.ends_with(ours)) => format!("{name}.file"),
         Some(name) => name.to_owned(),
     }
 }
@@ -53,6 +57,8 @@ mod tests {
             ("a\0b\nc", "abc"),
             (" . . x", "x"),
             ("Grüße.txt", "Grüße.txt"),
+            ("a.part", "a.part.file"),
+            ("a.part.json", "a.part.json.file"),
         ] {
             let got = safe_name(suggested);
             if suggested == " . . x" {
@@ -76,7 +82,7 @@ mod tests {
             let name = safe_name(&suggested);
             let path = std::path::Path::new(&name);
             proptest::prop_assert_eq!(path.components().count(), 1);
-            proptest::prop_assert!(!name.starts_with('.') && name.len() <= LONGEST);
+            proptest::prop_assert!(!name.starts_with('.') && name.len() <= LONGEST + 5);
         }
     }
 }

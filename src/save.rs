@@ -72,7 +72,11 @@ impl Resume {
         Ok(request)
     }
 
-    /// Whether a 206 is just what we asked for.
+    /// Whether a 206 is just what we asked for; any other answer holds the whole.
+    pub fn fits_if_partial(&self, head: &Head) -> bool {
+        head.status != 206 || self.fits(head)
+    }
+
     fn fits(&self, head: &Head) -> bool {
         let length = self.origin.length;
         content_range(head).is_some_and(|range| {
@@ -135,14 +139,7 @@ impl Save<'_> {
 
     fn keep(&mut self, response: Response<'_>, name: &Path, resume: Option<Resume>) -> Result<()> {
         let (mut part, have) = match resume {
-            Some(resume) if response.head().status == 206 => {
-                if !resume.fits(response.head()) {
-                    let error = malformed(&response, "a 206 holds the range that was asked for");
-                    resume.part.interrupted();
-                    return Err(error);
-                }
-                (resume.part, resume.have)
-            }
+            Some(resume) if response.head().status == 206 => (resume.part, resume.have),
             // The content has changed, or the server knows no ranges: all of it comes again.
             Some(mut resume) => {
                 resume.part.cut(0)?;
@@ -151,8 +148,9 @@ impl Save<'_> {
             None => (PartFile::begin(name, self.force)?, 0),
         };
         if have == 0 {
-            if let Some(origin) = self.origin(&response) {
-                part.remember(&origin)?;
+            match self.origin(&response) {
+                Some(origin) => part.remember(&origin)?,
+                None => part.forget(),
             }
         }
         if let Some(item) = self
@@ -294,7 +292,8 @@ fn content_range(head: &Head) -> Option<ContentRange> {
     ContentRange::parse(range).ok()
 }
 
-fn malformed(response: &Response<'_>, rule: &str) -> Error {
+/// The error of a response that breaks a rule.
+pub fn malformed(response: &Response<'_>, rule: &str) -> Error {
     Error::Malformed {
         peer: response.facts().peer.clone(),
         doing: format!("reading {}", without_password(response.url())),

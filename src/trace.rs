@@ -10,7 +10,7 @@ use proto_transport::escape::escaped;
 use proto_transport::session::{Side, Step, SECRET};
 use proto_transport::{hide_password, Error, Result, SessionWriter, Sink, Transcript};
 
-use crate::download::SECRET_FIELDS;
+use crate::download::is_secret_field;
 
 /// What is shown and recorded.
 #[derive(Args, Clone, Default)]
@@ -80,7 +80,7 @@ fn without_secrets(word: &str) -> String {
         _ => (String::new(), word),
     };
     let shown = match value.split_once(':') {
-        Some((name, _)) if SECRET_FIELDS.contains(&name.trim().to_ascii_lowercase().as_str()) => {
+        Some((name, rest)) if !rest.starts_with("//") && is_secret_field(name) => {
             format!("{name}: {SECRET}")
         }
         _ => hide_password(value),

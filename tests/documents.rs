@@ -28,9 +28,14 @@ fn blocks(text: &str, kind: &str) -> Vec<String> {
 fn shape(text: &str) -> String {
     let mut shape = String::new();
     for line in text.lines() {
-        let start = ["S: Date:", "S: ETag:", "S: Last-Modified:", "C: User-Agent:"]
-            .into_iter()
-            .find(|start| line.starts_with(start));
+        let start = [
+            "S: Date:",
+            "S: ETag:",
+            "S: Last-Modified:",
+            "C: User-Agent:",
+        ]
+        .into_iter()
+        .find(|start| line.starts_with(start));
         match start {
             Some(start) => shape.push_str(start),
             None => {
@@ -53,7 +58,10 @@ fn the_first_command_of_the_readme_runs_and_prints_what_it_shows() {
     assert!(line.ends_with("; cargo run --release -- demo"), "{line}");
     // The same line, with the program that is built already.
     let line = line.replace("cargo run --release --", env!("CARGO_BIN_EXE_proto"));
-    let output = Command::new("sh").args(["-c", &format!("{{ {line} ; }} 2>&1")]).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("{{ {line} ; }} 2>&1")])
+        .output()
+        .unwrap();
     let run = Run::from(output).exits(0);
     let shown = &blocks(&readme, "console")[0];
     assert_eq!(shape(&run.text()).trim_end(), shape(shown).trim_end());
@@ -65,9 +73,17 @@ fn ci_runs_the_second_command_of_the_readme() {
     let line = &blocks(&readme, "sh")[1];
     let (setup, test) = line.rsplit_once("; ").unwrap();
     assert_eq!(test, "cargo test --workspace");
-    assert!(Command::new("sh").args(["-c", setup]).status().unwrap().success());
+    assert!(Command::new("sh")
+        .args(["-c", setup])
+        .status()
+        .unwrap()
+        .success());
     let ci = read(".ci/run");
-    for needed in [test, "cargo fmt --all --check", "cargo clippy --workspace --all-targets -- -D warnings"] {
+    for needed in [
+        test,
+        "cargo fmt --all --check",
+        "cargo clippy --workspace --all-targets -- -D warnings",
+    ] {
         assert!(ci.lines().any(|line| line == needed), "{needed}");
     }
     assert!(ci.contains("libssl-dev pkg-config"));
@@ -77,14 +93,20 @@ fn ci_runs_the_second_command_of_the_readme() {
 fn every_option_and_command_that_the_readme_names_exists() {
     let readme = read("README.md");
     let help: String = [
-        &["--help"][..], &["http-get", "--help"], &["http-head", "--help"],
-        &["mock", "http", "--help"], &["mock", "replay", "--help"], &["demo", "--help"],
+        &["--help"][..],
+        &["http-get", "--help"],
+        &["http-head", "--help"],
+        &["mock", "http", "--help"],
+        &["mock", "replay", "--help"],
+        &["demo", "--help"],
     ]
     .iter()
     .map(|arguments| proto(arguments).exits(0).text())
     .collect();
     let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let options: BTreeSet<&str> = words.filter(|word| word.starts_with("--") && word.len() > 3).collect();
+    let options: BTreeSet<&str> = words
+        .filter(|word| word.starts_with("--") && word.len() > 3)
+        .collect();
     // Cargo's own.
     let foreign = ["--release", "--workspace"];
     for option in options.iter().filter(|option| !foreign.contains(option)) {
@@ -122,7 +144,10 @@ fn every_sample_is_told_of() {
 fn commands_have_their_names_in_all_places() {
     for command in ["http_get", "http_head", "mock", "demo"] {
         for place in ["src/commands", "tests"] {
-            assert!(repository().join(format!("{place}/{command}.rs")).exists(), "{place}/{command}.rs");
+            assert!(
+                repository().join(format!("{place}/{command}.rs")).exists(),
+                "{place}/{command}.rs"
+            );
         }
     }
 }

@@ -124,8 +124,7 @@ pub struct Web {
     pub server: Server,
     /// What it serves, and its log.
     pub site: Arc<Site>,
-    /// The folder that it serves.
-    pub root: tempfile::TempDir,
+    _root: tempfile::TempDir,
     scheme: &'static str,
 }
 
@@ -151,7 +150,7 @@ impl Web {
         Web {
             server,
             site,
-            root,
+            _root: root,
             scheme,
         }
     }

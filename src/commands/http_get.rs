@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use proto_http::{file_name, Client, Method, Request, Response};
-use proto_transport::{parse_url, without_password, Error, Result, Url};
+use proto_transport::{hide_password, parse_url, without_password, Error, Result, Url};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
@@ -20,7 +20,7 @@ use crate::parallel::{self, Queue};
 use crate::progress::Progress;
 use crate::report::{Record, Report, Stage};
 use crate::safe_name::safe_name;
-use crate::save::{Destination, Resume, Save};
+use crate::save::{malformed, Destination, Resume, Save};
 
 /// Download: bodies to stdout or files.
 #[derive(clap::Args)]
@@ -84,13 +84,21 @@ fn checksum(text: &str) -> std::result::Result<[u8; 32], String> {
 
 /// Downloads everything; one failure does not stop the rest.
 pub fn run(args: &Args) -> Result<u8> {
-    let urls = urls(args)?;
+    let Wanted { urls, wrong } = Wanted::read(args)?;
     let plan = Plan::new(args, urls.len())?;
     let report = Report::create(args.common.report.as_deref())?;
     let progress = Progress::new(args.common.looking.quiet, urls.len());
     let connector = args.common.connector(&["http/1.1"])?;
     let credentials = Arc::new(Credentials::new(&args.common.credentials)?);
-    let ended = Mutex::new(Ended::default());
+    let mut ended = Ended::default();
+    for (text, error) in &wrong {
+        let mut record = Record::new("http-get", hide_password(text));
+        record.ended(&Err(Error::illegal(error.to_string())));
+        crate::tell(error);
+        report.add(&record)?;
+        ended.count(&record);
+    }
+    let ended = Mutex::new(ended);
     let client = || {
         let (connector, credentials) = (connector.clone(), Arc::clone(&credentials));
         let mut client = download::client(connector, &args.common, credentials, Arc::clone(&urls))?;
@@ -126,12 +134,10 @@ pub fn run(args: &Args) -> Result<u8> {
         }
     });
     let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if ended.failed > 0 && urls.len() > 1 {
-        crate::note(&format!(
-            "proto: {} of {} downloads failed",
-            ended.failed,
-            urls.len()
-        ));
+    let all = urls.len() + wrong.len();
+    if ended.failed > 0 && all > 1 {
+        let failed = ended.failed;
+        crate::note(&format!("proto: {failed} of {all} downloads failed"));
     }
     Ok(worst(ended.codes))
 }
@@ -160,29 +166,48 @@ impl Ended {
 /// More URLs than this are a mistake.
 const LONGEST_LIST: u64 = 256 * 1024 * 1024;
 
-fn urls(args: &Args) -> Result<Arc<[Url]>> {
-    let mut urls = Vec::new();
-    for url in &args.urls {
-        urls.push(parse_url(url, "http")?);
-    }
-    if let Some(path) = &args.input_file {
-        let failed = |error| Error::io(format!("reading {}", path.display()), error);
-        let mut text = String::new();
-        let source: Box<dyn Read> = match path.as_os_str() == "-" {
-            true => Box::new(std::io::stdin()),
-            false => Box::new(fs::File::open(path).map_err(failed)?),
-        };
-        source
-            .take(LONGEST_LIST)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
-        for line in text.lines().map(str::trim) {
-            if !line.is_empty() && !line.starts_with('#') {
-                urls.push(parse_url(line, "http")?);
+/// What the user wants downloaded.
+struct Wanted {
+    urls: Arc<[Url]>,
+    /// What is no URL, and why.
+    wrong: Vec<(String, Error)>,
+}
+
+impl Wanted {
+    fn read(args: &Args) -> Result<Wanted> {
+        let mut texts = args.urls.clone();
+        if let Some(path) = &args.input_file {
+            let list = read_list(path)?;
+            let lines = list.lines().map(str::trim);
+            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+            texts.extend(lines.map(str::to_owned));
+        }
+        let (mut urls, mut wrong) = (Vec::new(), Vec::new());
+        for text in texts {
+            match parse_url(&text, "http") {
+                Ok(url) => urls.push(url),
+                Err(error) => wrong.push((text, error)),
             }
         }
+        Ok(Wanted {
+            urls: urls.into(),
+            wrong,
+        })
     }
-    Ok(urls.into())
+}
+
+fn read_list(path: &Path) -> Result<String> {
+    let failed = |error| Error::io(format!("reading {}", path.display()), error);
+    let source: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(fs::File::open(path).map_err(failed)?),
+    };
+    let mut text = String::new();
+    source
+        .take(LONGEST_LIST)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    Ok(text)
 }
 
 /// Where the bodies go, decided once.
@@ -282,9 +307,7 @@ impl Job<'_> {
         let args = self.args;
         let result = download::retrying(&args.common, |this| {
             match self.attempt(client, url, &mut record, this, queue) {
-                // Some servers lose answers when several requests are under way. Then it was our
-                // haste, and the request deserves a connection of its own.
-                Err(Error::Closed { .. }) if this.hasty && !this.is_last => {
+                Err(_) if std::mem::take(&mut this.may_repeat_at_once) && !this.is_last => {
                     self.attempt(client, url, &mut record, this, queue)
                 }
                 result => result,
@@ -362,7 +385,7 @@ impl Job<'_> {
         let mut hops = Vec::new();
         let mut response = client.send(request, &mut hops)?;
         self.ask_ahead(&mut response, queue)?;
-        this.hasty = response.asked_ahead() > 0;
+        let hasty = response.asked_ahead() > 0;
         download::note_response(record, &response, &hops);
         this.pause = download::pause_wanted(&response);
         if let Some(refusal) = download::refusal(&response) {
@@ -374,15 +397,24 @@ impl Job<'_> {
             }
             return self.refused(response, record, refusal);
         }
+        if let Some(lie) = resume.take_if(|resume| !resume.fits_if_partial(response.head())) {
+            // Not the rest of what we have, whatever it is: all of it must come again.
+            lie.part.abandon();
+            this.may_repeat_at_once = true;
+            return Err(malformed(
+                &response,
+                "a 206 holds the range that was asked for",
+            ));
+        }
         let destination = self.destination(url, known.as_deref(), &response)?;
         record.stage = Stage::Transfer;
         let directly = matches!(destination, Destination::Direct { .. });
         let result = self.save(url, record).run(response, destination, resume);
-        this.is_last = directly
-            && record
-                .bytes
-                .get("stored")
-                .is_some_and(|stored| *stored != 0);
+        let stored = record.bytes.get("stored");
+        this.is_last = directly && stored.is_some_and(|stored| *stored != 0);
+        // Some servers lose answers when several requests are under way. Then it was our haste, and
+        // the request deserves a connection of its own.
+        this.may_repeat_at_once = hasty && matches!(result, Err(Error::Closed { .. }));
         result
     }
 
@@ -402,7 +434,11 @@ impl Job<'_> {
             let Some(url) = queue.peek(response.asked_ahead()) else {
                 break;
             };
-            if !response.ask_ahead(self.request(url)?)? {
+            // What is wrong with that one is told when its turn comes.
+            let Ok(request) = self.request(url) else {
+                break;
+            };
+            if !response.ask_ahead(request)? {
                 break;
             }
         }

@@ -9,9 +9,14 @@ use std::path::PathBuf;
 fn program(name: &str, package: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]);
-    let found = folders.map(|folder| PathBuf::from(folder).join(name)).find(|path| path.is_file());
+    let found = folders
+        .map(|folder| PathBuf::from(folder).join(name))
+        .find(|path| path.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is missing in CI; install {package}");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{name} is missing in CI; install {package}"
+        );
         eprintln!("SKIPPED: {name} is not installed (Debian: apt-get install {package})");
     }
     found

@@ -21,7 +21,12 @@ struct Nginx {
 }
 
 /// What is served for checking bodies: size and name.
-const FILES: [(&str, usize); 4] = [("empty", 0), ("small", 54), ("1m", 1 << 20), ("256m", 256 << 20)];
+const FILES: [(&str, usize); 4] = [
+    ("empty", 0),
+    ("small", 54),
+    ("1m", 1 << 20),
+    ("256m", 256 << 20),
+];
 
 impl Nginx {
     fn start() -> Option<Nginx> {
@@ -36,7 +41,11 @@ impl Nginx {
         fs::create_dir_all(folder.path().join("root/many")).unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();
         fs::write(folder.path().join("users"), "alice:{PLAIN}secret\n").unwrap();
-        fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), http, https, strict)).unwrap();
+        fs::write(
+            folder.path().join("nginx.conf"),
+            configuration(folder.path(), http, https, strict),
+        )
+        .unwrap();
         let process = Command::new(nginx)
             .arg("-p")
             .arg(folder.path())
@@ -132,10 +141,19 @@ fn files_of_every_size_arrive_over_http_and_https() {
     for (name, length) in FILES {
         let expected = content(length);
         nginx.write(name, &expected);
-        for url in [nginx.url(&format!("/{name}")), nginx.tls_url(&format!("/{name}"))] {
-            let run = proto_in(here.path(), &["http-get", &url, "-O", "--force", "--ca", &authority()]);
+        for url in [
+            nginx.url(&format!("/{name}")),
+            nginx.tls_url(&format!("/{name}")),
+        ] {
+            let run = proto_in(
+                here.path(),
+                &["http-get", &url, "-O", "--force", "--ca", &authority()],
+            );
             run.exits(0);
-            assert!(fs::read(here.path().join(name)).unwrap() == expected, "{url}");
+            assert!(
+                fs::read(here.path().join(name)).unwrap() == expected,
+                "{url}"
+            );
         }
     }
     let sum = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -147,11 +165,23 @@ fn files_of_every_size_arrive_over_http_and_https() {
 fn the_body_of_a_large_file_matches_its_digest() {
     let Some(nginx) = Nginx::start() else { return };
     nginx.write("256m", &content(256 << 20));
-    let sum = Command::new("sha256sum").arg(nginx.root().join("256m")).output().unwrap();
+    let sum = Command::new("sha256sum")
+        .arg(nginx.root().join("256m"))
+        .output()
+        .unwrap();
     let sum = format!("sha256:{}", String::from_utf8_lossy(&sum.stdout[..64]));
     let here = folder();
     for url in [nginx.url("/256m"), nginx.tls_url("/256m")] {
-        let arguments = ["http-get", &url, "-O", "--force", "--ca", &authority(), "--checksum", &sum];
+        let arguments = [
+            "http-get",
+            &url,
+            "-O",
+            "--force",
+            "--ca",
+            &authority(),
+            "--checksum",
+            &sum,
+        ];
         proto_in(here.path(), &arguments).exits(0);
     }
 }
@@ -161,12 +191,30 @@ fn redirects_areas_and_errors_end_as_they_should() {
     let Some(nginx) = Nginx::start() else { return };
     let here = folder();
     nginx.write("small", b"small\n");
-    assert_eq!(proto(&["http-get", &nginx.url("/hop/9")]).exits(0).stdout, b"small\n");
+    assert_eq!(
+        proto(&["http-get", &nginx.url("/hop/9")]).exits(0).stdout,
+        b"small\n"
+    );
     proto(&["http-get", &nginx.url("/hop/10")]).exits(65);
     let private = nginx.url("/private/small");
     proto(&["http-get", &private]).exits(77);
-    proto(&["http-get", &private, "-u", "alice", "--password-command", "echo wrong"]).exits(77);
-    let run = proto(&["http-get", &private, "-u", "alice", "--password-command", "echo secret"]);
+    proto(&[
+        "http-get",
+        &private,
+        "-u",
+        "alice",
+        "--password-command",
+        "echo wrong",
+    ])
+    .exits(77);
+    let run = proto(&[
+        "http-get",
+        &private,
+        "-u",
+        "alice",
+        "--password-command",
+        "echo secret",
+    ]);
     assert_eq!(run.exits(0).stdout, b"small\n");
     for (status, code) in [("404", 69), ("500", 69), ("503", 75)] {
         let url = nginx.url(&format!("/status/{status}"));
@@ -180,21 +228,39 @@ fn redirects_areas_and_errors_end_as_they_should() {
 #[test]
 fn compressed_text_is_decoded() {
     let Some(nginx) = Nginx::start() else { return };
-    let text: String = (0..20_000).map(|line| format!("line {line} of a text\n")).collect();
+    let text: String = (0..20_000)
+        .map(|line| format!("line {line} of a text\n"))
+        .collect();
     nginx.write("text.txt", text.as_bytes());
     let here = folder();
-    let arguments = ["http-get", &nginx.url("/text.txt"), "-O", "--report", "report"];
+    let arguments = [
+        "http-get",
+        &nginx.url("/text.txt"),
+        "-O",
+        "--report",
+        "report",
+    ];
     proto_in(here.path(), &arguments).exits(0);
-    assert_eq!(fs::read_to_string(here.path().join("text.txt")).unwrap(), text);
-    let record: Value = serde_json::from_str(&fs::read_to_string(here.path().join("report")).unwrap()).unwrap();
+    assert_eq!(
+        fs::read_to_string(here.path().join("text.txt")).unwrap(),
+        text
+    );
+    let record: Value =
+        serde_json::from_str(&fs::read_to_string(here.path().join("report")).unwrap()).unwrap();
     let (received, stored) = (&record["bytes"]["received"], &record["bytes"]["stored"]);
-    assert!(received.as_u64().unwrap() < stored.as_u64().unwrap() / 2, "{record}");
+    assert!(
+        received.as_u64().unwrap() < stored.as_u64().unwrap() / 2,
+        "{record}"
+    );
 }
 
 /// Starts a slow download and kills it when some of it has come.
 fn killed(nginx: &Nginx, here: &Path) {
     let url = nginx.url("/slow/1m");
-    let child = command(&["http-get", &url, "-O"]).current_dir(here).spawn().unwrap();
+    let child = command(&["http-get", &url, "-O"])
+        .current_dir(here)
+        .spawn()
+        .unwrap();
     let mut child = Running(child);
     let part = here.join("1m.part");
     while fs::metadata(&part).map_or(0, |metadata| metadata.len()) < 100_000 {
@@ -207,7 +273,14 @@ fn killed(nginx: &Nginx, here: &Path) {
 }
 
 fn go_on(nginx: &Nginx, here: &Path) -> Value {
-    let arguments = ["http-get", &nginx.url("/slow/1m"), "-O", "--continue", "--report", "report"];
+    let arguments = [
+        "http-get",
+        &nginx.url("/slow/1m"),
+        "-O",
+        "--continue",
+        "--report",
+        "report",
+    ];
     proto_in(here, &arguments).exits(0);
     serde_json::from_str(&fs::read_to_string(here.join("report")).unwrap()).unwrap()
 }
@@ -267,8 +340,17 @@ fn a_client_certificate_and_tls_1_3_are_shown_when_asked_for() {
     let certificates = repository().join("samples/certificates");
     let file = |name: &str| certificates.join(name).to_str().unwrap().to_owned();
     let (certificate, key, ca) = (file("client.crt"), file("client.key"), authority());
-    let ours = ["--client-cert", &certificate, "--client-key", &key, "--tls-min", "1.3"];
+    let ours = [
+        "--client-cert",
+        &certificate,
+        "--client-key",
+        &key,
+        "--tls-min",
+        "1.3",
+    ];
     let run = proto(&[&["http-get", &url, "--ca", &ca][..], &ours].concat()).exits(0);
     assert_eq!(run.stdout, b"small\n");
-    proto(&["http-get", &url, "--ca", &ca]).exits(69).says("400");
+    proto(&["http-get", &url, "--ca", &ca])
+        .exits(69)
+        .says("400");
 }

@@ -92,12 +92,8 @@ impl fmt::Display for Endpoint {
 /// same for every scheme.
 pub fn parse_url(text: &str, default_scheme: &str) -> Result<Url> {
     let text = text.trim();
-    let wrong = |why: &str| {
-        Error::illegal(format!(
-            "{}: {why}",
-            escaped(hide_password(text).as_bytes())
-        ))
-    };
+    let wrong =
+        |why: &str| Error::illegal(format!("{}: {why}", escaped(hide_user(text).as_bytes())));
     if text
         .chars()
         .any(|c| c.is_control() || c == ' ' || c == '\\')
@@ -171,6 +167,18 @@ pub fn hide_password(text: &str) -> String {
         },
         None => text.to_owned(),
     }
+}
+
+/// Text that is no URL, without all that could be a user and a password: where they would end
+/// nobody can say.
+fn hide_user(text: &str) -> String {
+    let Some((before, rest)) = text.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    let scheme = before
+        .split_once("://")
+        .map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+    format!("{scheme}…@{rest}")
 }
 
 #[cfg(test)]
@@ -257,8 +265,14 @@ mod tests {
     fn passwords_are_not_shown() {
         let url = parse_url("ftp://fred:pa:ss@example.com/x@y", "ftp").unwrap();
         assert_eq!(without_password(&url), "ftp://fred@example.com/x@y");
-        let error = parse_url("ftp://fred:canary@exa mple/", "ftp").unwrap_err();
-        assert!(!error.to_string().contains("canary"));
+        for wrong in [
+            "ftp://fred:canary@exa mple/",
+            "ftp://fred:can/ary@host/",
+            "fred:can/ary@ho st",
+        ] {
+            let error = parse_url(wrong, "ftp").unwrap_err().to_string();
+            assert!(!error.contains("ary"), "{error}");
+        }
     }
 
     #[test]
