@@ -1,13 +1,12 @@
 //! *Policy*: how connections are made. One connector serves a whole command.
 
 use std::net::IpAddr;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::connection::{Connection, Facts};
-use crate::dial::dial;
+use crate::dial::{dial, dial_unix};
 use crate::endpoint::{Endpoint, Security};
 use crate::error::{Error, Result, Unreachable};
 use crate::limits::{Limits, Timeouts};
@@ -133,8 +132,7 @@ impl Connector {
         };
         let started = Instant::now();
         if let Some(path) = &self.unix_socket {
-            let stream = UnixStream::connect(path)
-                .map_err(|error| unreachable(endpoint, format!("{}: {error}", path.display())))?;
+            let stream = dial_unix(&facts.peer, path, deadline)?;
             facts.address = Some(path.display().to_string());
             facts.connect = started.elapsed();
             return Ok(self.wrap(Box::new(Socket::unix(stream)), facts, self.recorder()));

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::error::{Error, Result, Unreachable};
 
@@ -33,14 +35,9 @@ pub(crate) fn dial(
     let mut waiting = addresses.iter().copied();
     let mut under_way: Vec<Attempt> = Vec::new();
     let mut failures: Vec<String> = Vec::new();
-    let timed_out = || Error::TimedOut {
-        peer: peer.to_owned(),
-        doing: CONNECTING.to_owned(),
-        after: started.elapsed(),
-    };
     loop {
         if Instant::now() >= deadline {
-            return Err(timed_out());
+            return Err(timed_out(peer, started));
         }
         let next_start = match waiting.next() {
             Some(address) => {
@@ -64,7 +61,7 @@ pub(crate) fn dial(
             }
             let now = Instant::now();
             if now >= deadline {
-                return Err(timed_out());
+                return Err(timed_out(peer, started));
             }
             if under_way.len() < before || next_start.is_some_and(|next| now >= next) {
                 break;
@@ -73,6 +70,36 @@ pub(crate) fn dial(
         if under_way.is_empty() && waiting.len() == 0 {
             return Err(nobody(peer, failures.join("; ")));
         }
+    }
+}
+
+/// How long to wait for a place in the queue of a Unix socket; nothing tells when there is one.
+const QUEUE: Duration = Duration::from_millis(10);
+
+/// Connects to a Unix socket. When its queue is full, a blocking connect would wait for ever.
+pub(crate) fn dial_unix(peer: &str, path: &Path, deadline: Instant) -> Result<UnixStream> {
+    let started = Instant::now();
+    let failed = |error: io::Error| nobody(peer, format!("{}: {error}", path.display()));
+    let address = SockAddr::unix(path).map_err(failed)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    loop {
+        match socket.connect(&address) {
+            Ok(()) => break,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
+            Err(_) if Instant::now() >= deadline => return Err(timed_out(peer, started)),
+            Err(_) => std::thread::sleep(QUEUE),
+        }
+    }
+    socket.set_nonblocking(false).map_err(failed)?;
+    Ok(socket.into())
+}
+
+fn timed_out(peer: &str, started: Instant) -> Error {
+    Error::TimedOut {
+        peer: peer.to_owned(),
+        doing: CONNECTING.to_owned(),
+        after: started.elapsed(),
     }
 }
 
@@ -205,6 +232,25 @@ mod tests {
         let deadline = Instant::now() + Duration::from_millis(30);
         let error = dial("test", &[silent], None, deadline).unwrap_err();
         assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_unix_socket_with_a_full_queue_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        socket.listen(0).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(30);
+        let mut queue = Vec::new();
+        let error = loop {
+            match dial_unix("test", &path, deadline) {
+                Ok(stream) => queue.push(stream),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        assert!(!queue.is_empty());
     }
 
     #[test]

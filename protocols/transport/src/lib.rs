@@ -46,6 +46,7 @@ mod memory;
 mod proxy;
 mod resolve;
 mod secret;
+mod sending;
 pub mod session;
 mod socket;
 mod status_reply;
