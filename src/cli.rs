@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -140,17 +140,17 @@ pub enum MinimumTls {
 /// Everything that a command which talks to a service has in common.
 #[derive(Args)]
 pub struct CommonArgs {
+    /// How connections are made.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub connection: ConnectionArgs,
+    /// What is asked of TLS.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub tls: TlsArgs,
+    /// Who we are.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub credentials: CredentialArgs,
+    /// What is shown of the conversation.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub looking: LookingArgs,
     /// Write one JSON record a target to this file
     #[arg(long, value_name = "FILE", help_heading = "Results")]
@@ -158,7 +158,15 @@ pub struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// The policy for all connections of the command. The clock of `--deadline` starts here.
+    /// When everything must be over.
+    pub fn deadline(&self) -> Option<Instant> {
+        let started = *STARTED.get_or_init(Instant::now);
+        self.connection
+            .deadline
+            .and_then(|time| started.checked_add(time))
+    }
+
+    /// The policy for all connections of the command.
     pub fn connector(&self, alpn: &[&str]) -> Result<Connector> {
         let connection = &self.connection;
         let family = match (connection.ipv4, connection.ipv6) {
@@ -170,21 +178,23 @@ impl CommonArgs {
             timeouts: Timeouts {
                 connect: connection.connect_timeout,
                 silence: connection.timeout,
-                deadline: connection
-                    .deadline
-                    .and_then(|time| Instant::now().checked_add(time)),
+                deadline: self.deadline(),
             },
             family,
             bind: connection.bind,
             connect_to: connection.connect_to.clone(),
             unix_socket: connection.unix_socket.clone(),
             proxies: connection.proxies()?,
+            allow_clear_credentials: self.tls.plain,
             tls: Arc::new(self.tls.policy(alpn)?.into()),
             transcript: self.looking.transcript()?,
             ..Connector::default()
         })
     }
 }
+
+/// When the command began: the clock of `--deadline` starts here.
+static STARTED: OnceLock<Instant> = OnceLock::new();
 
 impl ConnectionArgs {
     fn proxies(&self) -> Result<Proxies> {

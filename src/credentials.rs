@@ -1,11 +1,12 @@
 //! Where credentials come from. Never from the command line, except inside a URL.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use clap::Args;
 use proto_transport::{decoded, Endpoint, Error, Result, Secret, Url};
@@ -40,13 +41,18 @@ pub struct CredentialArgs {
 /// A user and a password.
 pub type Login = (String, Secret);
 
-/// The credentials of one command: asked for at most once, however many connections want them.
+/// The credentials of one command: each asked for at most once, however many connections want it.
 pub struct Credentials {
     args: CredentialArgs,
     netrc: Option<Netrc>,
-    asked: OnceLock<std::result::Result<Secret, String>>,
-    token: OnceLock<std::result::Result<Secret, String>>,
+    given: OnceLock<Answer>,
+    typed: Mutex<HashMap<(String, Endpoint), Answer>>,
+    token: OnceLock<Answer>,
+    warned: Once,
 }
+
+/// A secret, or why there is none: told to everybody who wants it.
+type Answer = std::result::Result<Secret, String>;
 
 impl Credentials {
     /// Reads what needs no asking.
@@ -58,8 +64,10 @@ impl Credentials {
         Ok(Credentials {
             args: args.clone(),
             netrc,
-            asked: OnceLock::new(),
+            given: OnceLock::new(),
+            typed: Mutex::default(),
             token: OnceLock::new(),
+            warned: Once::new(),
         })
     }
 
@@ -68,9 +76,27 @@ impl Credentials {
         self.args.auth.as_deref()
     }
 
+    /// Warns, once, if one of the URLs holds a password: a command line is no place for it.
+    pub fn warn_of_passwords_in(&self, urls: &[Url]) {
+        if urls.iter().any(|url| url.password().is_some()) {
+            self.warned.call_once(|| {
+                crate::warn(
+                    "a URL holds a password, which others can see on a command line; \
+                     see --password-file and --password-command",
+                );
+            });
+        }
+    }
+
     /// The login for the service that the user named: by option, then from its URL, then by
-    /// `.netrc`.
-    pub fn for_target(&self, url: &Url, endpoint: &Endpoint) -> Result<Option<Login>> {
+    /// `.netrc`. `first_user` is the first that any URL of the command names: without `-u`, the
+    /// password that was given is theirs and nobody else's.
+    pub fn for_target(
+        &self,
+        url: &Url,
+        endpoint: &Endpoint,
+        first_user: Option<&str>,
+    ) -> Result<Option<Login>> {
         let in_url = match url.username() {
             "" => None,
             user => Some(decoded(user, "user")?),
@@ -89,13 +115,13 @@ impl Credentials {
                 return Ok(Some(login));
             }
         }
-        let password = self
-            .asked
-            .get_or_init(|| self.ask(&user, endpoint).map_err(|error| error.to_string()));
-        match password {
-            Ok(password) => Ok(Some((user, password.clone()))),
-            Err(why) => Err(Error::illegal(why.as_str())),
-        }
+        let is_given = self.is_given()
+            && (self.args.user.is_some() || first_user.is_none_or(|first| first == url.username()));
+        let password = match is_given {
+            true => told(self.given.get_or_init(|| answer(self.read_given()))),
+            false => self.ask(&user, endpoint),
+        };
+        Ok(Some((user, password?)))
     }
 
     /// The login for a service that the user did not name, such as one that a redirect leads to:
@@ -112,26 +138,56 @@ impl Credentials {
         let Some(command) = &self.args.token_command else {
             return Ok(None);
         };
-        let token = self
-            .token
-            .get_or_init(|| first_line_of(command).map_err(|error| error.to_string()));
-        match token {
-            Ok(token) => Ok(Some(token.clone())),
-            Err(why) => Err(Error::illegal(why.as_str())),
-        }
+        let token = self.token.get_or_init(|| answer(first_line_of(command)));
+        told(token).map(Some)
     }
 
+    /// Asks on the terminal for the password of one user at one service. Whoever else wants to ask
+    /// waits: there is one terminal.
     fn ask(&self, user: &str, endpoint: &Endpoint) -> Result<Secret> {
+        let mut typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner);
+        let typed = typed
+            .entry((user.to_owned(), endpoint.clone()))
+            .or_insert_with(|| {
+                answer(prompt::password(&format!(
+                    "Password of {user} at {endpoint}"
+                )))
+            });
+        told(typed)
+    }
+
+    /// Whether the password was given in a way that needs no asking.
+    fn is_given(&self) -> bool {
+        let args = &self.args;
+        args.password_file.is_some()
+            || args.password_command.is_some()
+            || std::env::var_os(VARIABLE).is_some()
+    }
+
+    fn read_given(&self) -> Result<Secret> {
         if let Some(path) = &self.args.password_file {
             return first_line_in(path);
         }
         if let Some(command) = &self.args.password_command {
             return first_line_of(command);
         }
-        if let Ok(password) = std::env::var("PROTO_PASSWORD") {
-            return Ok(Secret::from(password));
-        }
-        prompt::password(&format!("Password of {user} at {endpoint}"))
+        let password = std::env::var(VARIABLE);
+        let password = password.map_err(|_| Error::illegal(format!("${VARIABLE} is not UTF-8")))?;
+        Ok(Secret::from(password))
+    }
+}
+
+/// The password in the environment.
+const VARIABLE: &str = "PROTO_PASSWORD";
+
+fn answer(result: Result<Secret>) -> Answer {
+    result.map_err(|error| error.to_string())
+}
+
+fn told(answer: &Answer) -> Result<Secret> {
+    match answer {
+        Ok(secret) => Ok(secret.clone()),
+        Err(why) => Err(Error::illegal(why.as_str())),
     }
 }
 
@@ -167,7 +223,7 @@ fn first_line_of(command: &str) -> Result<Secret> {
     let mut child = Command::new(program);
     child.args(arguments).stdin(Stdio::inherit());
     child.stderr(Stdio::inherit());
-    child.env_remove("PROTO_PASSWORD");
+    child.env_remove(VARIABLE);
     tls_roots::restore(&mut child);
     let output = child
         .output()
@@ -193,7 +249,7 @@ mod tests {
     fn login(args: CredentialArgs, url: &str) -> Result<Option<String>> {
         let url = parse_url(url, "http").unwrap();
         let endpoint = Endpoint::from_url(&url, 80, Security::Plain).unwrap();
-        let login = Credentials::new(&args)?.for_target(&url, &endpoint)?;
+        let login = Credentials::new(&args)?.for_target(&url, &endpoint, Some("first"))?;
         Ok(login.map(|(user, password)| format!("{user}:{}", password.reveal())))
     }
 
@@ -208,6 +264,23 @@ mod tests {
             ..CredentialArgs::default()
         };
         assert_eq!(login(args, "http://u:p@a/").unwrap().unwrap(), "me:a b");
+    }
+
+    #[test]
+    fn a_password_that_is_given_belongs_to_one_user() {
+        let args = CredentialArgs {
+            password_command: Some("echo canary".into()),
+            ..CredentialArgs::default()
+        };
+        let first = login(args.clone(), "http://first@a/").unwrap();
+        assert_eq!(first.unwrap(), "first:canary");
+        // There may be a terminal to ask on here, so the other user's is not tried.
+        let args = CredentialArgs {
+            user: Some("me".into()),
+            ..args
+        };
+        let mine = login(args, "http://second@a/").unwrap();
+        assert_eq!(mine.unwrap(), "me:canary");
     }
 
     #[test]

@@ -46,7 +46,14 @@ impl HttpArgs {
     pub fn request(&self, method: Method, url: &Url) -> Result<Request> {
         let mut request = Request::new(method, Target::from_url(url)?);
         for (name, value) in &self.header {
-            if is_secret_field(name) {
+            if name.eq_ignore_ascii_case("range") {
+                return Err(Error::illegal(
+                    "a part of a file cannot be asked for by --header; see --continue",
+                ));
+            }
+            if name.eq_ignore_ascii_case("Authorization") {
+                request.authorize(Secret::from(value.as_str()))?;
+            } else if is_secret_field(name) {
                 request.secret_field(name, "", Secret::from(value.as_str()))?;
             } else {
                 request.field(name, value)?;
@@ -92,7 +99,10 @@ pub fn client(
     credentials: Arc<Credentials>,
     named: Arc<[Url]>,
 ) -> Result<Client> {
-    let mut client = Client::new(connector);
+    if !common.looking.quiet {
+        credentials.warn_of_passwords_in(&named);
+    }
+    let mut client = Client::new(connector.clone());
     let mechanism = credentials
         .mechanism()
         .map(Mechanism::from_name)
@@ -100,6 +110,7 @@ pub fn client(
     let source = move |target: &Target| proof(&credentials, &named, target);
     let mut authorizer = Authorizer::new(Box::new(source));
     authorizer.may_send_in_clear = common.tls.plain;
+    authorizer.is_private = Box::new(move |endpoint| connector.is_private(endpoint));
     authorizer.mechanism = mechanism;
     client.log_in_with(authorizer);
     Ok(client)
@@ -107,11 +118,22 @@ pub fn client(
 
 fn proof(credentials: &Credentials, named: &[Url], target: &Target) -> Result<Option<Proof>> {
     let endpoint = &target.endpoint;
-    let same = |url: &&Url| Target::from_url(url).is_ok_and(|named| named.endpoint == *endpoint);
-    let login = match named.iter().find(same) {
+    let user = target.url().username();
+    let here = |url: &&Url| Target::from_url(url).is_ok_and(|named| named.endpoint == *endpoint);
+    // A redirect that comes back to an origin has lost its user on the way.
+    let url = named
+        .iter()
+        .filter(here)
+        .find(|url| url.username() == user)
+        .or_else(|| named.iter().find(|url| user.is_empty() && here(url)));
+    let first_user = named
+        .iter()
+        .map(Url::username)
+        .find(|user| !user.is_empty());
+    let login = match url {
         Some(url) => match credentials.token()? {
             Some(token) => return Ok(Some(Proof::Token(token))),
-            None => credentials.for_target(url, endpoint)?,
+            None => credentials.for_target(url, endpoint, first_user)?,
         },
         None => credentials.for_host(endpoint),
     };
@@ -135,57 +157,58 @@ pub struct Try {
     pub is_last: bool,
     /// Whether the cause of a failure is gone already, so that another try makes sense at once.
     pub may_repeat_at_once: bool,
+    /// Whether what is left of an earlier try is of no use.
+    pub starts_anew: bool,
 }
 
-/// Tries until it works, fails for good, or `--retry` is used up.
+/// Tries until it works, fails for good, or `--retry` is used up. `say` tells of each further try.
 pub fn retrying(
     common: &CommonArgs,
+    say: impl Fn(&str),
     mut attempt: impl FnMut(&mut Try) -> Result<()>,
 ) -> Result<()> {
-    let started = Instant::now();
-    let mut number = 0;
+    let mut this = Try::default();
     loop {
-        let mut this = Try {
-            number,
-            ..Try::default()
-        };
         let result = attempt(&mut this);
         let error = match result {
             Err(error) if error.is_transient() && !this.is_last => error,
             result => return result,
         };
-        let pause = this
-            .pause
-            .unwrap_or(FIRST_PAUSE * 2_u32.saturating_pow(number));
+        let number = this.number;
+        let pause = this.pause.take();
+        let pause = pause.unwrap_or(FIRST_PAUSE * 2_u32.saturating_pow(number));
         let pause = pause.min(LONGEST_PAUSE);
-        let end = common.connection.deadline.unwrap_or(Duration::MAX);
-        if number >= common.connection.retry || started.elapsed().saturating_add(pause) >= end {
+        let end = Instant::now().checked_add(pause);
+        let too_late = common
+            .deadline()
+            .is_some_and(|deadline| end.is_none_or(|end| end >= deadline));
+        if number >= common.connection.retry || too_late {
             return Err(error);
         }
         if !common.looking.quiet {
             let seconds = pause.as_secs_f64();
-            crate::note(&format!("proto: {error}; trying again in {seconds:.1} s"));
+            say(&format!("proto: {error}; trying again in {seconds:.1} s"));
         }
         thread::sleep(pause);
-        number += 1;
+        this.number += 1;
     }
 }
 
 /// The error that a status of 400 or more is.
 pub fn refusal(response: &Response<'_>) -> Option<Error> {
+    let refusal = response.head().refusal()?;
+    Some(refused(response, refusal))
+}
+
+/// The error of a response that is a no.
+pub fn refused(response: &Response<'_>, refusal: Refusal) -> Error {
     let head = response.head();
-    let refusal = match head.status {
-        0..=399 => return None,
-        401 | 407 => Refusal::Credentials,
-        408 | 429 | 502..=504 => Refusal::Transient,
-        _ => Refusal::Lasting,
-    };
-    Some(Error::Refused {
+    Error::Refused {
         peer: response.facts().peer.clone(),
         doing: format!("asking for {}", without_password(response.url())),
         reply: format!("{} {}", head.status, escaped(&head.reason)),
         refusal,
-    })
+    }
 }
 
 /// How long the server wants to be left alone.
@@ -209,6 +232,17 @@ pub fn note_response(record: &mut Record, response: &Response<'_>, hops: &[Hop])
         "redirects": redirects,
         "reused_connection": response.exchanged().reused,
     })];
+}
+
+/// Notes that the content is what the user has already.
+pub fn note_unchanged(record: &mut Record) {
+    if let Some(item) = record
+        .items
+        .first_mut()
+        .and_then(|item| item.as_object_mut())
+    {
+        item.insert("unchanged".to_owned(), json!(true));
+    }
 }
 
 #[cfg(test)]

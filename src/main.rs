@@ -36,11 +36,12 @@ fn main() -> ExitCode {
             }
         },
         Err(error) => {
-            // Help and version are no errors; a closed stdout is no reason to panic.
-            let _ = error.print();
-            match error.use_stderr() {
-                true => exit_code::USAGE,
-                false => exit_code::OK,
+            let printed = error.print();
+            match (error.use_stderr(), printed) {
+                (true, _) => exit_code::USAGE,
+                // Help and version are no errors, unless nobody could read them.
+                (false, Ok(())) => exit_code::OK,
+                (false, Err(_)) => exit_code::IO,
             }
         }
     };

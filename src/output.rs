@@ -8,12 +8,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Seek, SeekFrom};
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use proto_transport::{Error, Result};
-use rustix::fs::{renameat_with, OFlags, RenameFlags, CWD};
+use rustix::fs::{linkat, renameat_with, AtFlags, Mode, OFlags, RenameFlags, CWD};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// What the server said of a file when its first part came.
@@ -31,7 +34,8 @@ pub struct Origin {
 pub struct PartFile {
     file: File,
     name: PathBuf,
-    part: PathBuf,
+    /// Where it is meanwhile; nowhere if it has no name before it is whole.
+    part: Option<PathBuf>,
     force: bool,
     remembered: bool,
 }
@@ -41,8 +45,10 @@ impl PartFile {
     pub fn begin(name: &Path, force: bool) -> Result<PartFile> {
         let part = with_suffix(name, ".part");
         let (file, remembered) = match open(&part, true) {
-            // Nobody else can have opened it, so it needs no lock until it is remembered.
-            Ok(file) => (file, false),
+            Ok(file) => {
+                lock(&file, &part)?;
+                (file, false)
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 (PartFile::take_over(name, &part, force)?, true)
             }
@@ -51,10 +57,30 @@ impl PartFile {
         Ok(PartFile {
             file,
             name: name.to_owned(),
-            part,
+            part: Some(part),
             force,
             remembered,
         })
+    }
+
+    /// Begins a file that is not worth going on with should it break off: where the system can, it
+    /// has no name before it is whole, so that nothing is ever left of it.
+    pub fn begin_small(name: &Path, force: bool) -> Result<PartFile> {
+        let folder = match name.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) if !with_suffix(name, ".part").exists() => Ok(PartFile {
+                file: File::from(file),
+                name: name.to_owned(),
+                part: None,
+                force,
+                remembered: false,
+            }),
+            _ => PartFile::begin(name, force),
+        }
     }
 
     /// Begins anew in the part that an earlier download left. One that we left is ours to replace;
@@ -65,7 +91,7 @@ impl PartFile {
             return Err(in_the_way(part, why));
         }
         let file = open(part, false).map_err(|error| writing(part, error))?;
-        lock(&file, part)?;
+        hold(&file, part)?;
         file.set_len(0).map_err(|error| writing(part, error))?;
         Ok(file)
     }
@@ -81,14 +107,14 @@ impl PartFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(writing(&part, error)),
         };
-        lock(&file, &part)?;
+        hold(&file, &part)?;
         let length = file
             .seek(SeekFrom::End(0))
             .map_err(|error| writing(&part, error))?;
         let part = PartFile {
             file,
             name: name.to_owned(),
-            part,
+            part: Some(part),
             force,
             remembered: true,
         };
@@ -105,12 +131,11 @@ impl PartFile {
         self.file
             .set_len(length)
             .and_then(|()| self.file.seek(SeekFrom::Start(length)).map(drop))
-            .map_err(|error| writing(&self.part, error))
+            .map_err(|error| writing(&self.name, error))
     }
 
     /// Writes down what the server said, so that a later run can go on.
     pub fn remember(&mut self, origin: &Origin) -> Result<()> {
-        lock(&self.file, &self.part)?;
         let path = origin_path(&self.name);
         let foreign = !self.remembered && !self.force && path.exists();
         if foreign && read_origin(&path)?.is_none() {
@@ -118,23 +143,28 @@ impl PartFile {
         }
         let text = serde_json::to_string(origin).unwrap_or_default();
         // Replaced whole, so that it is never half-written.
-        let new = with_suffix(&path, ".new");
-        let _ = fs::remove_file(&new);
-        open(&new, true)
+        let new = with_suffix(&path, &format!(".{}", std::process::id()));
+        let written = open(&new, true)
             .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-            .and_then(|()| fs::rename(&new, &path))
-            .map_err(|error| writing(&path, error))?;
+            .and_then(|()| fs::rename(&new, &path));
+        if let Err(error) = written {
+            if error.kind() != ErrorKind::AlreadyExists {
+                let _ = fs::remove_file(&new);
+            }
+            return Err(writing(&path, error));
+        }
         self.remembered = true;
         Ok(())
     }
 
     /// The file is whole: gives it its name.
     pub fn commit(mut self) -> Result<()> {
-        let renamed = match self.force {
-            true => fs::rename(&self.part, &self.name),
-            false => rename_to_new(&self.part, &self.name),
+        let named = match (&self.part, self.force) {
+            (Some(part), true) => fs::rename(part, &self.name),
+            (Some(part), false) => rename_to_new(part, &self.name),
+            (None, force) => link(&self.file, &self.name, force),
         };
-        match renamed {
+        match named {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(in_the_way(&self.name, "exists; --force replaces it"))
             }
@@ -154,7 +184,9 @@ impl PartFile {
 
     /// What came is of no use: removes it.
     pub fn abandon(mut self) {
-        let _ = fs::remove_file(&self.part);
+        if let Some(part) = &self.part {
+            let _ = fs::remove_file(part);
+        }
         self.forget();
     }
 
@@ -189,8 +221,11 @@ fn in_the_way(path: &Path, why: &str) -> Error {
 pub fn refuse_existing(name: &Path, force: bool) -> Result<()> {
     match fs::symlink_metadata(name) {
         Err(_) => Ok(()),
-        Ok(_) if !force => Err(in_the_way(name, "exists; --force replaces it")),
+        Ok(metadata) if !force && !metadata.is_dir() => {
+            Err(in_the_way(name, "exists; --force replaces it"))
+        }
         Ok(metadata) if metadata.is_file() || metadata.is_symlink() => Ok(()),
+        Ok(metadata) if metadata.is_dir() => Err(in_the_way(name, "is a folder; see --output-dir")),
         Ok(_) => Err(in_the_way(name, "is not a regular file")),
     }
 }
@@ -222,11 +257,44 @@ fn lock(file: &File, path: &Path) -> Result<()> {
     }
 }
 
+/// Locks a file that was there before. Until the lock was ours, its last owner may have finished and
+/// renamed it; then it is somebody's whole file now.
+fn hold(file: &File, path: &Path) -> Result<()> {
+    lock(file, path)?;
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let ours = file.metadata().map(identity);
+    let named = fs::symlink_metadata(path).map(identity);
+    match (ours, named) {
+        (Ok(ours), Ok(named)) if ours == named => Ok(()),
+        _ => {
+            let why = "another process has just finished with it";
+            Err(writing(path, io::Error::new(ErrorKind::ResourceBusy, why)))
+        }
+    }
+}
+
+/// Gives a name to a file that has none.
+fn link(file: &File, name: &Path, force: bool) -> io::Result<()> {
+    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |name: &Path| {
+        linkat(CWD, descriptor.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW)
+            .map_err(io::Error::from)
+    };
+    match link(name) {
+        Err(error) if force && error.kind() == ErrorKind::AlreadyExists => {
+            let beside = with_suffix(name, &format!(".part.{}", std::process::id()));
+            link(&beside)?;
+            fs::rename(&beside, name)
+        }
+        result => result,
+    }
+}
+
 /// Renames without replacing anything, also not what appeared this very moment.
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // File systems that cannot do so in one step.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+        Err(Errno::INVAL | Errno::NOSYS) => {
             if fs::symlink_metadata(to).is_ok() {
                 return Err(ErrorKind::AlreadyExists.into());
             }
@@ -250,6 +318,9 @@ fn read_origin(path: &Path) -> Result<Option<Origin>> {
     Ok(serde_json::from_slice(&text).ok())
 }
 
+/// How often to look whether somebody reads from a pipe.
+const READER: Duration = Duration::from_millis(20);
+
 /// Bytes that go straight to where they are written: standard output, a device or a pipe.
 pub struct Direct {
     /// The descriptor.
@@ -261,22 +332,49 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// A device, pipe or socket that is there under this name: nothing can be half-written there,
-    /// and a file of that name would be in everybody's way (think of /dev/null).
-    pub fn device(path: &Path) -> Result<Option<Direct>> {
-        match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {}
-            _ => return Ok(None),
-        }
-        let file = File::options()
-            .write(true)
-            .open(path)
-            .map_err(|error| writing(path, error))?;
-        Ok(Some(Direct {
+    /// Whether there is a device, pipe or socket under this name: nothing can be half-written there,
+    /// and a file of that name would be in everybody's way (think of /dev/null). A disk is
+    /// overwritten only by force.
+    pub fn is_device(path: &Path, force: bool) -> bool {
+        fs::metadata(path).is_ok_and(|metadata| {
+            let disk = metadata.file_type().is_block_device();
+            !metadata.is_file() && !metadata.is_dir() && (force || !disk)
+        })
+    }
+
+    /// Opens it. A pipe is waited for until somebody reads from it, or until the deadline.
+    pub fn device(path: &Path, deadline: Option<Instant>) -> Result<Direct> {
+        let mut options = File::options();
+        options.write(true);
+        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let file = loop {
+            match options.open(path) {
+                Ok(file) => break file,
+                Err(error) if error.raw_os_error() != Some(Errno::NXIO.raw_os_error()) => {
+                    return Err(writing(path, error))
+                }
+                Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Err(writing(path, ErrorKind::TimedOut.into()))
+                }
+                Err(_) => thread::sleep(READER),
+            }
+        };
+        rustix::fs::fcntl_setfl(&file, OFlags::empty())
+            .map_err(|error| writing(path, error.into()))?;
+        Ok(Direct {
             file,
             can_splice: false,
             is_terminal: false,
-        }))
+        })
+    }
+
+    /// The same place once more.
+    pub fn again(&self) -> Result<Direct> {
+        let file = self.file.try_clone();
+        Ok(Direct {
+            file: file.map_err(|error| Error::io("writing the body", error))?,
+            ..*self
+        })
     }
 
     /// A duplicate of standard output, without a buffer of its own.
@@ -400,11 +498,11 @@ mod tests {
     fn two_downloads_to_one_name_do_not_mix() {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join("a");
-        let mut first = PartFile::begin(&name, false).unwrap();
+        let first = PartFile::begin(&name, false).unwrap();
         assert!(PartFile::begin(&name, false).is_err());
-        first.remember(&Origin::default()).unwrap();
         let error = PartFile::begin(&name, true).err().unwrap();
         assert!(error.to_string().contains("another process"), "{error}");
+        drop(first);
     }
 
     #[test]
@@ -443,6 +541,48 @@ mod tests {
             fs::read(folder.path().join("a.part.json")).unwrap(),
             b"theirs"
         );
+    }
+
+    #[test]
+    fn a_part_that_was_finished_meanwhile_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("a.part");
+        fs::write(&part, "whole").unwrap();
+        let late = open(&part, false).unwrap();
+        fs::rename(&part, folder.path().join("a")).unwrap();
+        assert!(hold(&late, &part).is_err());
+        fs::write(&part, "another").unwrap();
+        assert!(hold(&late, &part).is_err());
+    }
+
+    #[test]
+    fn a_small_file_has_no_name_before_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        for (force, content) in [(false, b"one"), (true, b"two")] {
+            let mut part = PartFile::begin_small(&name, force).unwrap();
+            part.file().write_all(content).unwrap();
+            assert_eq!(names(folder.path()).len(), usize::from(force));
+            part.commit().unwrap();
+            assert_eq!(fs::read(&name).unwrap(), content);
+        }
+        assert!(PartFile::begin_small(&name, false)
+            .unwrap()
+            .commit()
+            .is_err());
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_pipe_is_waited_for_until_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(made.success() && Direct::is_device(&path, false));
+        assert!(Direct::device(&path, Some(Instant::now())).is_err());
     }
 
     #[test]

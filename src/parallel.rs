@@ -19,8 +19,15 @@ pub fn run<J: Sync>(workers: usize, jobs: &[J], work: impl Fn(Queue<'_, J>) + Sy
         return work(queue());
     }
     thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| work(queue()));
+        for number in 0..workers {
+            let started = thread::Builder::new().spawn_scoped(scope, || work(queue()));
+            if started.is_err() {
+                // No more threads are to be had; those that are there do all of it.
+                if number == 0 {
+                    work(queue());
+                }
+                return;
+            }
         }
     });
 }

@@ -9,7 +9,7 @@ const LONGEST: usize = 200;
 const FALLBACK: &str = "index.html";
 
 /// What we add to names ourselves; nobody else may choose such a name.
-const OURS: [&str; 2] = [".part", ".part.json"];
+const OURS: &str = ".part";
 
 /// A suggested name as one harmless path component: the part behind the last slash or backslash,
 /// without leading dots (nothing hidden, no `..`), without control and bidirectional characters,
@@ -29,9 +29,13 @@ pub fn safe_name(suggested: &str) -> String {
     }
     match name.get(..end) {
         None | Some("") => FALLBACK.to_owned(),
-        Some(name) if OURS.iter().any(|ours| name.ends_with(ours)) => format!("{name}.file"),
+        Some(name) if is_ours(name) => name.replace(OURS, "_part"),
         Some(name) => name.to_owned(),
     }
+}
+
+fn is_ours(name: &str) -> bool {
+    name.ends_with(OURS) || name.contains(&format!("{OURS}."))
 }
 
 #[cfg(test)]
@@ -57,8 +61,10 @@ mod tests {
             ("a\0b\nc", "abc"),
             (" . . x", "x"),
             ("Grüße.txt", "Grüße.txt"),
-            ("a.part", "a.part.file"),
-            ("a.part.json", "a.part.json.file"),
+            ("a.part", "a_part"),
+            ("a.part.json", "a_part.json"),
+            ("a.part.json.7", "a_part.json.7"),
+            ("a.party", "a.party"),
         ] {
             let got = safe_name(suggested);
             if suggested == " . . x" {
@@ -82,7 +88,7 @@ mod tests {
             let name = safe_name(&suggested);
             let path = std::path::Path::new(&name);
             proptest::prop_assert_eq!(path.components().count(), 1);
-            proptest::prop_assert!(!name.starts_with('.') && name.len() <= LONGEST + 5);
+            proptest::prop_assert!(!name.starts_with('.') && name.len() <= LONGEST);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proto_http::{
-    codings_of, decoder, strong_validator, Coding, ContentRange, Head, Method, Request, Response,
+    codings_of, decoder, strong_validator, Coding, ContentRange, Method, Request, Response, Rest,
 };
 use proto_transport::certificate::hexadecimal;
 use proto_transport::escape::{escaped, escaped_text};
@@ -27,66 +27,43 @@ pub enum Destination {
     File(PathBuf),
 }
 
-/// What an earlier try left, and the proof that it is the same content.
+/// What an earlier try left, and what must come to make it whole.
 pub struct Resume {
-    /// The file.
-    pub part: PartFile,
-    origin: Origin,
-    validator: String,
-    have: u64,
+    part: PartFile,
+    rest: Rest,
 }
 
 impl Resume {
     /// Looks for what is left of `name`.
     pub fn find(name: &Path, force: bool, url: &Url) -> Result<Option<Resume>> {
-        let Some((mut part, origin, mut have)) = PartFile::resume(name, force)? else {
+        let Some((mut part, origin, length)) = PartFile::resume(name, force)? else {
             return Ok(None);
         };
-        let Some(validator) = origin.validator.clone() else {
+        if origin.url != without_password(url) {
+            return Ok(None);
+        }
+        let Some(rest) = Rest::new(length, origin.length, origin.validator) else {
             return Ok(None);
         };
-        if have == 0 || origin.url != without_password(url) {
-            return Ok(None);
-        }
-        // A whole part still needs the server's word that it is the same: its last byte is asked
-        // for again.
-        if origin.length.is_some_and(|length| have >= length) {
-            have = origin.length.unwrap_or(have).saturating_sub(1);
-        }
-        part.cut(have)?;
-        Ok(Some(Resume {
-            part,
-            origin,
-            validator,
-            have,
-        }))
+        part.cut(rest.have())?;
+        Ok(Some(Resume { part, rest }))
     }
 
-    /// Asks for the rest, or for all of it if it is not the same content any more (RFC 9110
-    /// section 13.1.5). No coding: what is there is not coded.
+    /// Asks for the rest. No coding: what is there is not coded.
     pub fn request(&self, args: &HttpArgs, url: &Url) -> Result<Request> {
         let mut request = args.request(Method::get(), url)?;
         request.field("Accept-Encoding", "identity")?;
-        request.field("Range", &format!("bytes={}-", self.have))?;
-        request.field("If-Range", &self.validator)?;
+        self.rest.ask(&mut request)?;
         Ok(request)
     }
 
-    /// Whether a 206 is just what we asked for; any other answer holds the whole.
-    pub fn fits_if_partial(&self, head: &Head) -> bool {
-        head.status != 206 || self.fits(head)
-    }
-
-    fn fits(&self, head: &Head) -> bool {
-        let length = self.origin.length;
-        content_range(head).is_some_and(|range| {
-            // A server may send less than was asked for (RFC 9110 section 15.3.7); then the rest
-            // would be missing.
-            let complete = range.complete.or(length);
-            range.first == self.have
-                && complete == Some(range.last.saturating_add(1))
-                && (length.is_none() || complete == length)
-        }) && strong_validator(&head.fields).is_none_or(|validator| validator == self.validator)
+    /// Whether the response can be used: as the rest, or as the whole of other content.
+    pub fn is_answered_by(&self, response: &Response<'_>) -> bool {
+        match response.head().status {
+            206 => self.rest.is_in(response.head(), response.length()),
+            416 => false,
+            _ => true,
+        }
     }
 }
 
@@ -107,6 +84,10 @@ pub struct Save<'a> {
     pub max_size: Option<u64>,
     /// The most bytes a second.
     pub limit_rate: Option<u64>,
+    /// When everything must be over.
+    pub deadline: Option<Instant>,
+    /// Whether all came, and is not what was asked for.
+    pub digest_differs: bool,
     /// Where progress is shown.
     pub progress: &'a Progress,
     /// Where it is written down.
@@ -139,18 +120,28 @@ impl Save<'_> {
 
     fn keep(&mut self, response: Response<'_>, name: &Path, resume: Option<Resume>) -> Result<()> {
         let (mut part, have) = match resume {
-            Some(resume) if response.head().status == 206 => (resume.part, resume.have),
+            Some(resume) if response.head().status == 206 => (resume.part, resume.rest.have()),
             // The content has changed, or the server knows no ranges: all of it comes again.
             Some(mut resume) => {
                 resume.part.cut(0)?;
                 (resume.part, 0)
             }
+            None if self.origin(&response).is_none() => {
+                (PartFile::begin_small(name, self.force)?, 0)
+            }
             None => (PartFile::begin(name, self.force)?, 0),
         };
         if have == 0 {
-            match self.origin(&response) {
-                Some(origin) => part.remember(&origin)?,
-                None => part.forget(),
+            let remembered = match self.origin(&response) {
+                Some(origin) => part.remember(&origin),
+                None => {
+                    part.forget();
+                    Ok(())
+                }
+            };
+            if let Err(error) = remembered {
+                part.abandon();
+                return Err(error);
             }
         }
         if let Some(item) = self
@@ -159,7 +150,7 @@ impl Save<'_> {
             .first_mut()
             .and_then(|item| item.as_object_mut())
         {
-            item.insert("file".to_owned(), json!(name));
+            item.insert("file".to_owned(), json!(name.to_string_lossy()));
             item.insert("resumed_at".to_owned(), json!((have > 0).then_some(have)));
         }
         let shown = name.to_string_lossy();
@@ -168,8 +159,13 @@ impl Save<'_> {
                 self.record.stage = Stage::Store;
                 part.commit()
             }
-            // What is wrong in itself is not worth going on with.
-            Err(error @ (Error::Malformed { .. } | Error::TooLarge { .. })) => {
+            // What is wrong in itself is not worth going on with. A digest may be mistyped, and a
+            // limit meant for this run alone.
+            Err(error @ Error::Malformed { .. }) if !self.digest_differs => {
+                part.abandon();
+                Err(error)
+            }
+            Err(error @ Error::TooLarge { .. }) if have == 0 => {
                 part.abandon();
                 Err(error)
             }
@@ -217,7 +213,7 @@ impl Save<'_> {
             }
         };
         let range = match head.status {
-            206 => content_range(head),
+            206 => ContentRange::of(head),
             _ => None,
         };
         let length = response.length();
@@ -228,7 +224,7 @@ impl Save<'_> {
         };
         let total = length
             .filter(|_| codings.is_empty())
-            .map(|length| length + have);
+            .map(|length| length.saturating_add(have));
         let mut watch = Watch {
             stored: have,
             before: have,
@@ -236,6 +232,7 @@ impl Save<'_> {
             hash,
             max_size: self.max_size,
             limit_rate: self.limit_rate,
+            deadline: self.deadline,
             transfer: self.progress.transfer(name, total),
         };
         watch.transfer.advance(have);
@@ -266,11 +263,8 @@ impl Save<'_> {
         if let (Some(wanted), Some(hash)) = (self.checksum, watch.hash) {
             let found: [u8; 32] = hash.finalize().into();
             if found != wanted {
-                let rule = format!(
-                    "the content has the digest sha256:{}, not the one that was asked for",
-                    hexadecimal(&found)
-                );
-                return Err(malformed(&response, &rule));
+                self.digest_differs = true;
+                return Err(malformed(&response, &wrong_digest(&found)));
             }
         }
         response.finish();
@@ -287,9 +281,26 @@ impl Save<'_> {
     }
 }
 
-fn content_range(head: &Head) -> Option<ContentRange> {
-    let range = head.fields.get("Content-Range")?;
-    ContentRange::parse(range).ok()
+fn wrong_digest(found: &[u8; 32]) -> String {
+    let found = hexadecimal(found);
+    format!("the content has the digest sha256:{found}, not the one that was asked for")
+}
+
+/// Checks a file that is there already.
+pub fn check_digest(path: &Path, wanted: [u8; 32]) -> Result<()> {
+    let failed = |error| Error::io(format!("reading {}", path.display()), error);
+    let mut file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let found: [u8; 32] = hash_of(&mut Sink::File(&mut file, false), length)?
+        .finalize()
+        .into();
+    match found == wanted {
+        true => Ok(()),
+        false => Err(failed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            wrong_digest(&found),
+        ))),
+    }
 }
 
 /// The error of a response that breaks a rule.
@@ -469,6 +480,7 @@ struct Watch<'p> {
     hash: Option<Sha256>,
     max_size: Option<u64>,
     limit_rate: Option<u64>,
+    deadline: Option<Instant>,
     transfer: Transfer<'p>,
 }
 
@@ -508,9 +520,24 @@ impl Watch<'_> {
             let early = due
                 .unwrap_or(Duration::MAX)
                 .saturating_sub(self.started.elapsed());
-            std::thread::sleep(early);
+            return self.pause(early);
         }
         Ok(())
+    }
+
+    fn pause(&self, time: Duration) -> Result<()> {
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        std::thread::sleep(left.map_or(time, |left| left.min(time)));
+        match left.is_some_and(|left| left < time) {
+            true => Err(Error::TimedOut {
+                peer: "the server".to_owned(),
+                doing: "keeping to --limit-rate".to_owned(),
+                after: self.started.elapsed(),
+            }),
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,11 @@
 //! `proto demo`: what the README promises first.
 
-use crate::harness::proto;
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use crate::harness::{command, folder, names, proto, Running};
 
 #[test]
 fn the_demonstration_needs_nothing_and_shows_the_conversation() {
@@ -13,4 +18,44 @@ fn the_demonstration_needs_nothing_and_shows_the_conversation() {
     assert!(text.contains("Hello from a mock server."), "{text}");
     run.says("C: GET /page.html HTTP/1.1")
         .says("S: HTTP/1.1 200 OK");
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_left_alone() {
+    let folder = folder();
+    // The shell becomes the program, and keeps its number.
+    let script = "mkdir \"$TMPDIR/proto-demo-$$\" && touch \"$TMPDIR/proto-demo-$$/mine\" && exec \"$0\" demo";
+    let status = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_proto")])
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+    let left = names(folder.path());
+    assert_eq!(left.len(), 1);
+    assert_eq!(names(&folder.path().join(&left[0])), ["mine"]);
+}
+
+#[test]
+fn a_demonstration_that_is_broken_off_leaves_nothing_behind() {
+    let folder = folder();
+    // A pipe that is full holds it up as soon as it says something.
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    let size = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
+    writer.write_all(&vec![0; size]).unwrap();
+    let child = command(&["demo"])
+        .env("TMPDIR", folder.path())
+        .stdout(writer)
+        .spawn()
+        .unwrap();
+    let mut child = Running(child);
+    while names(folder.path()).is_empty() {
+        assert!(child.0.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.0.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    assert_eq!(child.0.wait().unwrap().signal(), Some(15));
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
 }

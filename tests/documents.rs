@@ -86,7 +86,9 @@ fn ci_runs_the_second_command_of_the_readme() {
     ] {
         assert!(ci.lines().any(|line| line == needed), "{needed}");
     }
-    assert!(ci.contains("libssl-dev pkg-config"));
+    assert!(setup.starts_with("dpkg -s gcc libc6-dev libssl-dev pkg-config >"));
+    assert!(setup.contains("apt-get install -y gcc libc6-dev libssl-dev pkg-config"));
+    assert!(ci.contains("gcc libc6-dev libssl-dev pkg-config nginx"));
 }
 
 #[test]
@@ -132,6 +134,37 @@ fn links_lead_somewhere() {
 }
 
 #[test]
+fn no_placeholder_is_left() {
+    for document in ["README.md", "CHANGELOG.md", "samples/README.md"] {
+        let text = read(document);
+        let between: Vec<&str> = text.split('@').skip(1).collect();
+        // What stands between two at signs; the last piece has none after it.
+        for word in between.iter().rev().skip(1) {
+            let is_name = word.bytes().all(|byte| byte.is_ascii_uppercase());
+            assert!(word.is_empty() || !is_name, "{document}: @{word}@");
+        }
+    }
+}
+
+#[test]
+fn paths_that_the_samples_name_exist() {
+    let told = read("samples/README.md");
+    let quoted = told.split('`').skip(1).step_by(2);
+    let words = quoted.flat_map(str::split_whitespace);
+    // Every word with a slash but a URL is a path, from the repository or from its own folder.
+    let paths: Vec<&str> = words
+        .filter(|word| word.contains('/') && !word.contains("://"))
+        .collect();
+    assert!(paths.len() >= 4, "{paths:?}");
+    for path in paths {
+        let found = [repository(), repository().join("samples")]
+            .iter()
+            .any(|folder| folder.join(path).exists());
+        assert!(found, "{path}");
+    }
+}
+
+#[test]
 fn every_sample_is_told_of() {
     let told = read("samples/README.md");
     for entry in fs::read_dir(repository().join("samples")).unwrap() {
@@ -142,7 +175,14 @@ fn every_sample_is_told_of() {
 
 #[test]
 fn commands_have_their_names_in_all_places() {
-    for command in ["http_get", "http_head", "mock", "demo"] {
+    for command in [
+        "http_get",
+        "http_head",
+        "mock",
+        "demo",
+        "completions",
+        "manual",
+    ] {
         for place in ["src/commands", "tests"] {
             assert!(
                 repository().join(format!("{place}/{command}.rs")).exists(),

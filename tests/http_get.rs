@@ -6,9 +6,11 @@ use std::io::Write;
 use proto_mock::{Options, Trap};
 use serde_json::Value;
 
-use crate::harness::{
-    answering, authority, command, folder, names, proto, proto_in, root_of, tls, tls_as, Run, Web,
-};
+use crate::harness::{answering, command, folder, names, proto, proto_in, root_of, Run, Web};
+
+mod access;
+mod lists;
+mod resume;
 
 const PAGE: &[u8] = b"<p>hello\n";
 
@@ -191,184 +193,6 @@ fn a_truncated_body_is_no_file_and_says_what_is_missing() {
 }
 
 #[test]
-fn a_list_is_downloaded_and_one_failure_does_not_stop_the_rest() {
-    for jobs in ["1", "3"] {
-        let (web, folder) = (web(), folder());
-        let list = format!(
-            "# a comment\n{}\n\n{}\n{}\n",
-            web.url("/a"),
-            web.url("/mock/status/404"),
-            web.url("/b")
-        );
-        fs::write(folder.path().join("list"), list).unwrap();
-        let arguments = [
-            "http-get",
-            "-i",
-            "list",
-            "-j",
-            jobs,
-            "--output-dir",
-            "out",
-            "--report",
-            "report",
-        ];
-        proto_in(folder.path(), &arguments).exits(69).says("1 of 3");
-        assert_eq!(names(&folder.path().join("out")), ["a", "b"]);
-        let records = report(&folder.path().join("report"));
-        let oks = records.iter().filter(|record| record["ok"] == true).count();
-        assert_eq!((records.len(), oks), (3, 2));
-    }
-}
-
-#[test]
-fn what_is_no_url_does_not_stop_the_rest_either() {
-    let (web, folder) = (web(), folder());
-    let list = format!("http://a b/\n{0}/a\nimap://x/\n{0}/b\n", web.url(""));
-    fs::write(folder.path().join("list"), list).unwrap();
-    let arguments = [
-        "http-get",
-        "-i",
-        "list",
-        "--output-dir",
-        "out",
-        "--report",
-        "report",
-    ];
-    let run = proto_in(folder.path(), &arguments).exits(64);
-    run.says("2 of 4");
-    assert_eq!(names(&folder.path().join("out")), ["a", "b"]);
-    assert_eq!(report(&folder.path().join("report")).len(), 4);
-}
-
-#[test]
-fn fields_with_secret_names_are_blanked() {
-    let web = web();
-    let arguments = [
-        "http-get",
-        &web.url("/a"),
-        "--trace",
-        "--header",
-        "X-Api-Key: canary",
-    ];
-    let run = proto(&arguments).exits(0).says("C: X-Api-Key: (secret)");
-    assert!(!run.stderr.contains("canary"));
-}
-
-#[test]
-fn a_password_file_that_others_may_read_is_warned_of() {
-    use std::os::unix::fs::PermissionsExt;
-    let (web, folder) = (web(), folder());
-    let file = folder.path().join("password");
-    fs::write(&file, "secret\n").unwrap();
-    let url = web.url("/mock/basic/a");
-    for (mode, warned) in [(0o644, true), (0o600, false)] {
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        let run = proto(&[
-            "http-get",
-            &url,
-            "-u",
-            "fred",
-            "--password-file",
-            file.to_str().unwrap(),
-        ]);
-        assert_eq!(run.exits(0).stderr.contains("others may read"), warned);
-    }
-}
-
-#[test]
-fn a_list_can_come_from_stdin() {
-    let (web, folder) = (web(), folder());
-    let mut child = command(&["http-get", "-i", "-", "--output-dir", "."])
-        .current_dir(folder.path())
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let line = format!("{}\n", web.url("/a"));
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(line.as_bytes())
-        .unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(names(folder.path()), ["a"]);
-}
-
-#[test]
-fn many_files_come_over_one_connection_each_under_its_own_name() {
-    let files: Vec<(String, Vec<u8>)> = (0..200)
-        .map(|number| {
-            (
-                format!("f{number}"),
-                format!("content {number}").into_bytes(),
-            )
-        })
-        .collect();
-    let files: Vec<(&str, &[u8])> = files
-        .iter()
-        .map(|(n, c)| (n.as_str(), c.as_slice()))
-        .collect();
-    for (jobs, connections) in [("1", 1), ("16", 16)] {
-        let (web, folder) = (Web::serve(&files), folder());
-        let list: String = files
-            .iter()
-            .map(|(name, _)| web.url(&format!("/{name}\n")))
-            .collect();
-        fs::write(folder.path().join("list"), list).unwrap();
-        proto_in(
-            folder.path(),
-            &["http-get", "-i", "list", "-j", jobs, "--output-dir", "out"],
-        )
-        .exits(0);
-        for (name, content) in &files {
-            assert_eq!(
-                fs::read(folder.path().join("out").join(name)).unwrap(),
-                *content
-            );
-        }
-        assert!(
-            web.server.connections() <= connections,
-            "{}",
-            web.server.connections()
-        );
-        assert_eq!(web.site.requests().len(), 200, "nothing was asked twice");
-    }
-}
-
-#[test]
-fn a_server_that_closes_between_requests_costs_nothing() {
-    let (web, folder) = (web(), folder());
-    let list = format!(
-        "{}\n{}\n{}\n",
-        web.url("/mock/early-close"),
-        web.url("/a"),
-        web.url("/b")
-    );
-    fs::write(folder.path().join("list"), list).unwrap();
-    proto_in(
-        folder.path(),
-        &["http-get", "-i", "list", "--output-dir", "out"],
-    )
-    .exits(0);
-    assert_eq!(names(&folder.path().join("out")), ["a", "b", "early-close"]);
-}
-
-#[test]
-fn several_bodies_need_several_places() {
-    let web = web();
-    let (a, b) = (web.url("/a"), web.url("/b"));
-    assert_eq!(proto(&["http-get", &a, &b]).exits(0).stdout, b"AB");
-    proto(&["http-get", &a, &b, "-o", "x"])
-        .exits(64)
-        .says("--output-dir");
-    proto(&["http-get", &a, &b, "-j", "2"])
-        .exits(64)
-        .says("--output-dir");
-    proto(&["http-get", &a, "--continue"]).exits(64);
-    proto(&["http-get", &a, "--json"]).exits(64);
-}
-
-#[test]
 fn a_digest_must_match_before_the_file_has_its_name() {
     let (web, folder) = (web(), folder());
     let right = "sha256:559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd";
@@ -425,155 +249,6 @@ fn what_is_too_large_is_refused() {
     assert_eq!(names(folder.path()), ["x"]);
 }
 
-/// The content of /mock/bytes/N.
-fn bytes(length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    proto_mock::http::fill(0, &mut bytes);
-    bytes
-}
-
-/// Downloads `url` from a server that breaks off after some bytes, so that a part is left.
-fn broken_off(folder: &std::path::Path, path: &str, web: &Web) -> Run {
-    let fault = vec!["cut=200000".parse().unwrap()];
-    let options = Options {
-        faults: fault,
-        ..Options::default()
-    };
-    let broken = Web::with(&[], options);
-    // The same URL, served by another port.
-    let dial = format!("localhost:{}", broken.server.port());
-    proto_in(
-        folder,
-        &[
-            "http-get",
-            &web.url(path),
-            "-o",
-            "file",
-            "--connect-to",
-            &dial,
-        ],
-    )
-}
-
-#[test]
-fn a_download_that_broke_off_is_gone_on_with() {
-    let (web, folder) = (web(), folder());
-    let path = "/mock/bytes/500000";
-    broken_off(folder.path(), path, &web)
-        .exits(75)
-        .says("missing");
-    assert_eq!(names(folder.path()), ["file.part", "file.part.json"]);
-    let have = fs::metadata(folder.path().join("file.part")).unwrap().len();
-    assert!(have > 100_000 && have < 200_000, "{have}");
-    let run = proto_in(
-        folder.path(),
-        &[
-            "http-get",
-            &web.url(path),
-            "-o",
-            "file",
-            "--continue",
-            "--report",
-            "r",
-        ],
-    );
-    run.exits(0);
-    assert_eq!(
-        fs::read(folder.path().join("file")).unwrap(),
-        bytes(500_000)
-    );
-    let record = &report(&folder.path().join("r"))[0];
-    assert_eq!(record["items"][0]["status"], 206);
-    assert_eq!(record["bytes"]["received"], 500_000 - have);
-    assert_eq!(names(folder.path()), ["file", "r"]);
-}
-
-#[test]
-fn without_continue_a_part_of_ours_starts_anew() {
-    let (web, folder) = (web(), folder());
-    let path = "/mock/bytes/500000";
-    broken_off(folder.path(), path, &web).exits(75);
-    proto_in(folder.path(), &["http-get", &web.url(path), "-o", "file"]).exits(0);
-    assert_eq!(
-        fs::read(folder.path().join("file")).unwrap(),
-        bytes(500_000)
-    );
-}
-
-#[test]
-fn content_that_changed_is_never_joined() {
-    let (web, folder) = (web(), folder());
-    let path = "/mock/changing";
-    // The next edition of this server is not the first one, which the other server gives.
-    proto(&["http-get", &web.url(path), "-o", "/dev/null"]).exits(0);
-    broken_off(folder.path(), path, &web).exits(75);
-    let run = proto_in(
-        folder.path(),
-        &[
-            "http-get",
-            &web.url(path),
-            "-o",
-            "file",
-            "--continue",
-            "--report",
-            "r",
-        ],
-    );
-    run.exits(0);
-    let record = &report(&folder.path().join("r"))[0];
-    assert_eq!(record["items"][0]["status"], 200);
-    assert_eq!(record["bytes"]["stored"], 256 * 1024);
-    assert_eq!(
-        fs::read(folder.path().join("file")).unwrap().len(),
-        256 * 1024
-    );
-}
-
-#[test]
-fn a_whole_part_needs_the_servers_word() {
-    let (web, folder) = (web(), folder());
-    let path = "/mock/bytes/100000";
-    proto_in(folder.path(), &["http-get", &web.url(path), "-o", "file"]).exits(0);
-    // As if it had been killed just before the renaming.
-    fs::rename(folder.path().join("file"), folder.path().join("file.part")).unwrap();
-    let head = proto(&["http-head", &web.url(path), "--json"]).exits(0);
-    let head: Value = serde_json::from_str(head.text().trim()).unwrap();
-    let fields = head["fields"].as_array().unwrap();
-    let etag = fields.iter().find(|field| field[0] == "ETag").unwrap()[1].clone();
-    let origin = serde_json::json!({ "url": web.url(path), "validator": etag, "length": 100_000 });
-    fs::write(folder.path().join("file.part.json"), origin.to_string()).unwrap();
-    proto_in(
-        folder.path(),
-        &["http-get", &web.url(path), "-o", "file", "--continue"],
-    )
-    .exits(0);
-    assert_eq!(
-        fs::read(folder.path().join("file")).unwrap(),
-        bytes(100_000)
-    );
-}
-
-#[test]
-fn continue_skips_what_is_whole() {
-    let (web, folder) = (web(), folder());
-    fs::write(folder.path().join("a"), "whole").unwrap();
-    proto_in(
-        folder.path(),
-        &[
-            "http-get",
-            &web.url("/a"),
-            &web.url("/b"),
-            "--output-dir",
-            ".",
-            "--continue",
-        ],
-    )
-    .exits(0);
-    assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"whole");
-    assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"B");
-    assert_eq!(web.site.requests().len(), 1);
-}
-
 #[test]
 fn failures_that_may_pass_are_tried_again() {
     let (web, folder) = (web(), folder());
@@ -595,149 +270,6 @@ fn failures_that_may_pass_are_tried_again() {
     let before = web.site.requests().len();
     proto(&["http-get", &web.url("/mock/status/404"), "--retry", "5"]).exits(69);
     assert_eq!(web.site.requests().len(), before + 1);
-}
-
-#[test]
-fn credentials_answer_only_when_asked() {
-    let web = web();
-    let secret = ["-u", "fred", "--password-command", "echo secret"];
-    for scheme in ["basic", "digest"] {
-        let url = web.url(&format!("/mock/{scheme}/page.html"));
-        let before = web.site.requests().len();
-        let run = proto(&[&["http-get", &url][..], &secret].concat()).exits(0);
-        assert_eq!(run.stdout, PAGE);
-        assert_eq!(
-            web.site.requests().len(),
-            before + 2,
-            "{scheme}: asked, answered"
-        );
-        proto(&["http-get", &url]).exits(77).says("401");
-        proto(&[
-            "http-get",
-            &url,
-            "-u",
-            "fred",
-            "--password-command",
-            "echo wrong",
-        ])
-        .exits(77);
-    }
-    let url = web
-        .url("/mock/basic/page.html")
-        .replace("//", "//fred:secret@");
-    assert_eq!(proto(&["http-get", &url]).exits(0).stdout, PAGE);
-    let token = ["--token-command", "echo letmein"];
-    let url = web.url("/mock/bearer/page.html");
-    assert_eq!(
-        proto(&[&["http-get", &url][..], &token].concat())
-            .exits(0)
-            .stdout,
-        PAGE
-    );
-}
-
-#[test]
-fn digest_survives_nonces_that_go_stale() {
-    let (web, folder) = (web(), folder());
-    let list: String = (0..8)
-        .map(|n| format!("{}?{n}\n", web.url("/mock/digest/a")))
-        .collect();
-    fs::write(folder.path().join("list"), list).unwrap();
-    let arguments = [
-        "http-get",
-        "-i",
-        "list",
-        "-u",
-        "fred",
-        "--password-command",
-        "echo secret",
-    ];
-    let run = proto_in(folder.path(), &arguments).exits(0);
-    assert_eq!(run.stdout, b"AAAAAAAA");
-}
-
-#[test]
-fn passwords_come_from_file_environment_and_netrc() {
-    let (web, folder) = (web(), folder());
-    let url = web.url("/mock/basic/page.html");
-    fs::write(folder.path().join("password"), "secret\nrest\n").unwrap();
-    proto_in(
-        folder.path(),
-        &[
-            "http-get",
-            &url,
-            "-u",
-            "fred",
-            "--password-file",
-            "password",
-        ],
-    )
-    .exits(0);
-    let mut run = command(&["http-get", &url, "-u", "fred"]);
-    Run::from(run.env("PROTO_PASSWORD", "secret").output().unwrap()).exits(0);
-    let netrc = folder.path().join("netrc");
-    fs::write(&netrc, "machine localhost login fred password secret\n").unwrap();
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(&netrc, fs::Permissions::from_mode(0o600)).unwrap();
-    let mut run = command(&["http-get", &url, "--netrc"]);
-    Run::from(run.env("NETRC", &netrc).output().unwrap()).exits(0);
-}
-
-#[test]
-fn tls_is_verified() {
-    let web = Web::with(&[("page.html", PAGE)], tls());
-    let url = web.url("/page.html");
-    assert_eq!(
-        proto(&["http-get", &url, "--ca", &authority()])
-            .exits(0)
-            .stdout,
-        PAGE
-    );
-    proto(&["http-get", &url]).exits(77).says("--ca FILE");
-    let run = proto(&["http-get", &url, "--insecure"]).exits(0);
-    run.says("warning");
-    for (name, why) in [
-        ("wrong", "hostname mismatch"),
-        ("expired", "expired"),
-        ("selfsigned", "self-signed"),
-    ] {
-        let web = Web::with(&[("page.html", PAGE)], tls_as(name));
-        proto(&["http-get", &web.url("/page.html"), "--ca", &authority()])
-            .exits(77)
-            .says(why);
-    }
-}
-
-#[test]
-fn a_pin_holds_the_key() {
-    let (web, folder) = (Web::with(&[("page.html", PAGE)], tls()), folder());
-    let url = web.url("/page.html");
-    let report_path = folder.path().join("report");
-    let arguments = [
-        "http-get",
-        &url,
-        "--ca",
-        &authority(),
-        "--report",
-        report_path.to_str().unwrap(),
-    ];
-    proto(&arguments).exits(0);
-    let record = &report(&report_path)[0];
-    let certificate = &record["tls"]["certificate"];
-    assert_eq!(certificate["subject"], "CN=localhost");
-    assert!(
-        certificate["names"]
-            .as_array()
-            .unwrap()
-            .contains(&"127.0.0.1".into()),
-        "{certificate}"
-    );
-    let pin = format!("sha256:{}", certificate["key_sha256"].as_str().unwrap());
-    proto(&["http-get", &url, "--ca", &authority(), "--pin", &pin]).exits(0);
-    let other = format!("sha256:{}", "00".repeat(32));
-    let run = proto(&["http-get", &url, "--ca", &authority(), "--pin", &other]).exits(77);
-    run.says(&pin);
-    proto(&["http-get", &url, "--insecure", "--pin", &other]).exits(77);
 }
 
 #[test]
@@ -924,4 +456,97 @@ fn a_closed_reader_is_no_reason_to_complain() {
     drop(child.stdout.take());
     let run = Run::from(child.wait_with_output().unwrap());
     assert!(!run.stderr.contains("panic"), "{}", run.stderr);
+}
+
+#[test]
+fn what_brings_no_content_replaces_no_file() {
+    let folder = folder();
+    let file = folder.path().join("f");
+    for (head, field, code) in [
+        ("HTTP/1.1 304 Not Modified", "A: b", 69),
+        ("HTTP/1.1 304 Not Modified", "If-None-Match: \"x\"", 0),
+        ("HTTP/1.1 302 Found", "A: b", 69),
+        ("HTTP/1.1 300 Multiple Choices", "A: b", 69),
+    ] {
+        fs::write(&file, "good").unwrap();
+        let server = answering(format!("{head}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        let url = root_of(&server);
+        proto_in(
+            folder.path(),
+            &["http-get", &url, "-o", "f", "--force", "--header", field],
+        )
+        .exits(code);
+        assert_eq!(fs::read(&file).unwrap(), b"good", "{head}");
+    }
+}
+
+#[test]
+fn what_is_on_stdout_is_not_said_again() {
+    let web = web();
+    let url = web.url("/mock/flaky/2/kept/page.html");
+    let run = proto(&["http-get", &url, "--keep-error-body", "--retry", "5"]).exits(75);
+    assert!(!run.text().contains("hello"), "{}", run.text());
+}
+
+#[test]
+fn an_error_is_told_at_once_whatever_its_body_does() {
+    // The body would end with the connection, which the server keeps.
+    let service = |peer: &mut proto_mock::Peer, _: usize| {
+        while peer.read_line()?.is_some_and(|line| !line.is_empty()) {}
+        peer.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n")?;
+        peer.flush()?;
+        peer.wait(std::time::Duration::from_secs(60))
+    };
+    let server =
+        proto_mock::Server::start(Options::default(), std::sync::Arc::new(service)).unwrap();
+    proto(&["http-get", &root_of(&server), "--deadline", "10s"]).exits(69);
+}
+
+#[test]
+fn the_deadline_is_the_whole_commands() {
+    let web = Web::with(
+        &[],
+        Options {
+            faults: vec!["silence".parse().unwrap()],
+            ..Options::default()
+        },
+    );
+    let started = std::time::Instant::now();
+    let urls = [web.url("/1"), web.url("/2"), web.url("/3")];
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let run = proto(
+        &[
+            &["http-get"][..],
+            &urls,
+            &["--retry", "9", "--deadline", "2s"],
+        ]
+        .concat(),
+    );
+    run.exits(75);
+    // Three URLs, one deadline: far from three of them, on the slowest machine.
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(6),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn strange_places_are_told_or_written_to() {
+    use std::os::unix::ffi::OsStrExt;
+    let (web, folder) = (web(), folder());
+    let url = web.url("/a");
+    proto_in(folder.path(), &["http-get", &url, "-o", "."])
+        .exits(74)
+        .says("--output-dir");
+    proto(&["http-get", &url, "--header", "Range: bytes=0-3"])
+        .exits(64)
+        .says("--continue");
+    let name = std::ffi::OsStr::from_bytes(b"x\xff");
+    let mut run = command(&["http-get", &url, "-o"]);
+    Run::from(run.arg(name).current_dir(folder.path()).output().unwrap()).exits(0);
+    assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"A");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut help = command(&["--help"]);
+    Run::from(help.stdout(full).output().unwrap()).exits(74);
 }

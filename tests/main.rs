@@ -1,6 +1,7 @@
 //! The binary itself, and whatever should keep working: one integration test binary, a file per
 //! command, plus sessions, hostile servers, soups of bytes, documents and real servers.
 
+mod completions;
 mod demo;
 mod documents;
 mod harness;
@@ -8,6 +9,9 @@ mod hostile;
 mod http_get;
 mod http_head;
 mod interop;
+mod manual;
+mod memory;
 mod mock;
 mod sessions;
 mod soup;
+mod terminal;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::harness::{authority, command, folder, names, proto, Run, Running};
+use crate::harness::{authority, command, folder, names, proto, Run, Running, Web};
 
 /// Starts a mock server and gives it with the URL that it announces.
 fn start(arguments: &[&str]) -> (Running, String) {
@@ -137,16 +138,89 @@ fn ended(mut server: Running) -> Run {
 }
 
 #[test]
-fn completions_and_manual_are_written() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = proto(&["completions", shell]).exits(0).text();
-        assert!(script.contains("http-get"), "{shell}");
-    }
+fn the_file_of_ports_replaces_nothing_but_itself() {
     let folder = folder();
-    let manual = folder.path().join("man");
-    proto(&["manual", manual.to_str().unwrap()]).exits(0);
-    let pages = names(&manual);
-    for page in ["proto.1", "proto-http-get.1", "proto-mock-http.1"] {
-        assert!(pages.contains(&page.to_owned()), "{pages:?}");
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("ports.new"), "mine").unwrap();
+    fs::write(file("ports.json"), "old").unwrap();
+    let ports = file("ports.json");
+    let (_server, _) = start(&["mock", "http", "--ports-file", ports.to_str().unwrap()]);
+    assert_eq!(names(folder.path()), ["ports.json", "ports.new"]);
+    assert_eq!(fs::read_to_string(file("ports.new")).unwrap(), "mine");
+    assert!(fs::read_to_string(ports).unwrap().contains("http"));
+}
+
+/// Plays a session with these options.
+fn replay(folder: &Path, session: &str, options: &[&str]) -> (Running, String) {
+    let path = folder.join("a.session");
+    fs::write(&path, session).unwrap();
+    start(&[&["mock", "replay", path.to_str().unwrap()], options].concat())
+}
+
+#[test]
+fn a_replay_stops_when_its_time_is_over() {
+    let folder = folder();
+    let short = ["--stop-after", "200ms"];
+    // Nobody came.
+    let (server, _) = replay(folder.path(), "C: a\n", &short);
+    ended(server).exits(76).says("did not make 1 connection");
+    // The conversation would take longer.
+    let (server, url) = replay(folder.path(), "= wait 60s\n", &short);
+    let address = url.trim_start_matches("tcp://").trim_end_matches('/');
+    let _connection = std::net::TcpStream::connect(address).unwrap();
+    ended(server).exits(76).says("still under way");
+}
+
+#[test]
+fn a_replay_takes_as_long_as_its_session_says() {
+    let folder = folder();
+    let session = "= wait 7s\nS: hello\n= connection 2\nS: again\n";
+    let (server, url) = replay(folder.path(), session, &[]);
+    let address = url.trim_start_matches("tcp://").trim_end_matches('/');
+    for expected in ["hello\r\n", "again\r\n"] {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        let heard = std::io::read_to_string(&mut connection).unwrap();
+        assert_eq!(heard, expected);
+        // A client may take its time between two connections.
+        std::thread::sleep(std::time::Duration::from_millis(700));
+    }
+    ended(server).exits(0);
+}
+
+#[test]
+fn commands_get_the_certificate_variables_as_the_user_had_them() {
+    let web = Web::serve(&[("a", b"A")]);
+    let folder = folder();
+    // Such a pair is what we read in our own way.
+    let (bundle, hashed) = (folder.path().join("bundle"), folder.path().join("hashed"));
+    fs::write(&bundle, vec![b'\n'; 100_000]).unwrap();
+    fs::create_dir(&hashed).unwrap();
+    fs::write(hashed.join("0a775a30.0"), "").unwrap();
+    let (bundle, hashed) = (bundle.to_str().unwrap(), hashed.to_str().unwrap());
+    for (file, directory) in [
+        (None, None),
+        (Some(bundle), None),
+        (None, Some(hashed)),
+        (Some(bundle), Some(hashed)),
+    ] {
+        let seen = folder.path().join("seen");
+        let print = format!("sh -c \"env > {}; echo secret\"", seen.display());
+        let url = web.url("/mock/basic/a");
+        let mut command = command(&["http-get", &url, "-u", "fred", "--password-command", &print]);
+        for (name, value) in [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)] {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let run = Run::from(command.output().unwrap()).exits(0);
+        assert_eq!(run.stdout, b"A");
+        let seen = fs::read_to_string(seen).unwrap();
+        for (name, value) in [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)] {
+            let start = format!("{name}=");
+            let found = seen.lines().find_map(|line| line.strip_prefix(&start));
+            assert_eq!(found, value, "{name}");
+        }
     }
 }

@@ -361,7 +361,6 @@ fn parsers_of_text_do_no_harm() {
             proto_http::parse_challenges([bytes]);
             proto_http::file_name(bytes);
             let _ = proto_http::ContentRange::parse(bytes);
-            let _ = proto_http::parse_unsatisfied_range(bytes);
             proto_http::retry_after(bytes, SystemTime::UNIX_EPOCH);
             proto_http::is_strong_etag(bytes);
             let _ = proto_http::parse_status_line(bytes);

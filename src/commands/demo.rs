@@ -3,14 +3,18 @@
 //! Each job is a command line that is shown and then run by the same code that runs it for a user.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use clap::Parser;
 use proto_mock::http::Site;
 use proto_mock::{Options, Server};
 use proto_transport::{Error, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::cli::Cli;
 use crate::exit_code::OK;
@@ -66,20 +70,47 @@ fn job(words: &[&str], folder: &Path) -> Result<u8> {
 }
 
 fn say(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout();
+    let mut stdout = io::stdout();
     writeln!(stdout, "{text}").map_err(|error| Error::io("writing to stdout", error))
 }
 
-/// A folder of our own that goes when the demonstration is over.
+/// A folder of our own that goes when the demonstration is over, or is broken off.
 struct Folder(PathBuf);
 
 impl Folder {
     fn make() -> Result<Folder> {
-        let path = std::env::temp_dir().join(format!("proto-demo-{}", std::process::id()));
-        fs::create_dir(&path)
-            .map_err(|error| Error::io(format!("making {}", path.display()), error))?;
-        Ok(Folder(path))
+        // Before there is a folder: a signal must not come between.
+        let mut signals = Signals::new([SIGINT, SIGTERM])
+            .map_err(|error| Error::io("waiting for signals", error))?;
+        let folder = Folder(new_folder()?);
+        let path = folder.0.clone();
+        thread::Builder::new()
+            .spawn(move || {
+                if let Some(signal) = signals.forever().next() {
+                    let _ = fs::remove_dir_all(path);
+                    let _ = emulate_default_handler(signal);
+                }
+            })
+            .map_err(|error| Error::io("waiting for signals", error))?;
+        Ok(folder)
     }
+}
+
+/// Makes a folder under a name that nothing else has.
+fn new_folder() -> Result<PathBuf> {
+    let start = std::env::temp_dir().join(format!("proto-demo-{}", std::process::id()));
+    let mut path = start.clone();
+    for number in 1_u64.. {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => {
+                result.map_err(|error| Error::io(format!("making {}", path.display()), error))?;
+                break;
+            }
+        }
+        path = start.with_extension(number.to_string());
+    }
+    Ok(path)
 }
 
 impl Drop for Folder {

@@ -1,14 +1,14 @@
 //! `proto http-get URL...`: bodies to stdout or to files.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use proto_http::{file_name, Client, Method, Request, Response};
-use proto_transport::{hide_password, parse_url, without_password, Error, Result, Url};
+use proto_http::{file_name, Client, Method, Request, Response, Target};
+use proto_transport::{hide_password, parse_url, without_password, Error, Refusal, Result, Url};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
@@ -18,9 +18,9 @@ use crate::exit_code::worst;
 use crate::output::{refuse_existing, Direct};
 use crate::parallel::{self, Queue};
 use crate::progress::Progress;
-use crate::report::{Record, Report, Stage};
+use crate::report::{json_line, Record, Report, Stage};
 use crate::safe_name::safe_name;
-use crate::save::{malformed, Destination, Resume, Save};
+use crate::save::{check_digest, malformed, Destination, Resume, Save};
 
 /// Download: bodies to stdout or files.
 #[derive(clap::Args)]
@@ -113,6 +113,7 @@ pub fn run(args: &Args) -> Result<u8> {
         plan: &plan,
         progress: &progress,
         is_one_of_many: urls.len() > 1,
+        claimed: &Mutex::default(),
     };
     parallel::run(usize::from(args.jobs), &urls, |mut queue| {
         let made = clients
@@ -202,18 +203,29 @@ fn read_list(path: &Path) -> Result<String> {
         true => Box::new(std::io::stdin()),
         false => Box::new(fs::File::open(path).map_err(failed)?),
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     source
-        .take(LONGEST_LIST)
-        .read_to_string(&mut text)
+        .take(LONGEST_LIST + 1)
+        .read_to_end(&mut bytes)
         .map_err(failed)?;
-    Ok(text)
+    if bytes.len() as u64 > LONGEST_LIST {
+        return Err(Error::TooLarge {
+            what: format!("{}: the list, in bytes,", path.display()),
+            limit: LONGEST_LIST,
+        });
+    }
+    // A line that is not UTF-8 is no URL, and only that line: the mark in its place makes it none.
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }
+
+/// Names of standard output. The last two are links that lead to whatever it is.
+const STDOUT: [&str; 3] = ["-", "/dev/stdout", "/dev/fd/1"];
 
 /// Where the bodies go, decided once.
 enum Plan {
     Stdout { harmless: bool },
-    Device(PathBuf),
+    Device(Direct),
     File(PathBuf),
     Folder(PathBuf),
 }
@@ -222,8 +234,12 @@ impl Plan {
     fn new(args: &Args, count: usize) -> Result<Plan> {
         let output = &args.output;
         let plan = match (&output.output, &output.output_dir) {
-            (Some(path), _) if path.as_os_str() == "-" => Plan::Stdout { harmless: false },
-            (Some(path), _) if Direct::device(path)?.is_some() => Plan::Device(path.clone()),
+            (Some(path), _) if STDOUT.iter().any(|name| path.as_os_str() == *name) => {
+                Plan::Stdout { harmless: false }
+            }
+            (Some(path), _) if Direct::is_device(path, output.force) => {
+                Plan::Device(Direct::device(path, args.common.deadline())?)
+            }
             (Some(path), _) => Plan::File(path.clone()),
             (None, Some(folder)) => Plan::Folder(folder.clone()),
             (None, None) if output.remote_name || output.content_disposition => {
@@ -297,6 +313,8 @@ struct Job<'a> {
     plan: &'a Plan,
     progress: &'a Progress,
     is_one_of_many: bool,
+    /// The files of this run, and for which URL each is.
+    claimed: &'a Mutex<HashMap<PathBuf, usize>>,
 }
 
 impl Job<'_> {
@@ -305,7 +323,8 @@ impl Job<'_> {
         let mut record = Record::new("http-get", target.as_str());
         let started = Instant::now();
         let args = self.args;
-        let result = download::retrying(&args.common, |this| {
+        let say = |text: &str| self.progress.say(text);
+        let result = download::retrying(&args.common, say, |this| {
             match self.attempt(client, url, &mut record, this, queue) {
                 Err(_) if std::mem::take(&mut this.may_repeat_at_once) && !this.is_last => {
                     self.attempt(client, url, &mut record, this, queue)
@@ -334,10 +353,12 @@ impl Job<'_> {
 
     fn tell(&self, target: &str, record: &Record) -> Result<()> {
         if self.args.output.json {
-            let row = json!({ "url": target, "file": record.items.first().and_then(|item| item.get("file")), "bytes": record.bytes });
-            let written =
-                std::io::Write::write_all(&mut std::io::stdout(), format!("{row}\n").as_bytes());
-            written.map_err(|error| Error::io("writing to stdout", error))?;
+            let file = record.items.first().and_then(|item| item.get("file"));
+            let row = json!({ "url": target, "file": file, "bytes": record.bytes });
+            json_line(&row)
+                .map_err(std::io::Error::from)
+                .and_then(|row| std::io::stdout().write_all(row.as_bytes()))
+                .map_err(|error| Error::io("writing to stdout", error))?;
         }
         if self.args.common.looking.verbose {
             let stored = record.bytes.get("stored").cloned().unwrap_or_default();
@@ -369,12 +390,13 @@ impl Job<'_> {
         let known = self.plan.known_name(url, output);
         let mut resume = None;
         if let Some(name) = &known {
-            if output.resume && !output.force && fs::symlink_metadata(name).is_ok() {
-                record.items = vec![json!({ "file": name, "skipped": "it is whole already" })];
-                return Ok(());
+            self.claim(name, url)?;
+            if output.resume && !output.force && fs::metadata(name).is_ok_and(|file| file.is_file())
+            {
+                return self.skip(name, record);
             }
             refuse_existing(name, output.force)?;
-            if output.resume || this.number > 0 {
+            if (output.resume || this.number > 0) && !this.starts_anew {
                 resume = Resume::find(name, output.force, url)?;
             }
         }
@@ -384,27 +406,30 @@ impl Job<'_> {
         };
         let mut hops = Vec::new();
         let mut response = client.send(request, &mut hops)?;
-        self.ask_ahead(&mut response, queue)?;
+        self.ask_ahead(&mut response, queue);
         let hasty = response.asked_ahead() > 0;
         download::note_response(record, &response, &hops);
         this.pause = download::pause_wanted(&response);
-        if let Some(refusal) = download::refusal(&response) {
-            if response.head().status == 416 {
-                if let Some(resume) = resume {
-                    // Nothing more where we left off: it is not the content that it was.
-                    resume.part.abandon();
-                }
-            }
-            return self.refused(response, record, refusal);
-        }
-        if let Some(lie) = resume.take_if(|resume| !resume.fits_if_partial(response.head())) {
+        if resume
+            .as_ref()
+            .is_some_and(|resume| !resume.is_answered_by(&response))
+        {
             // Not the rest of what we have, whatever it is: all of it must come again.
-            lie.part.abandon();
-            this.may_repeat_at_once = true;
+            this.may_repeat_at_once = !this.starts_anew;
+            this.starts_anew = true;
             return Err(malformed(
                 &response,
                 "a 206 holds the range that was asked for",
             ));
+        }
+        if response.head().status == 304 && self.is_conditional() {
+            download::note_unchanged(record);
+            response.finish();
+            return Ok(());
+        }
+        if let Some(refusal) = self.refusal(&response) {
+            this.is_last = output.keep_error_body;
+            return self.refused(response, record, refusal);
         }
         let destination = self.destination(url, known.as_deref(), &response)?;
         record.stage = Stage::Transfer;
@@ -415,7 +440,53 @@ impl Job<'_> {
         // Some servers lose answers when several requests are under way. Then it was our haste, and
         // the request deserves a connection of its own.
         this.may_repeat_at_once = hasty && matches!(result, Err(Error::Closed { .. }));
+        if this.may_repeat_at_once {
+            client.never_ask_ahead(&Target::from_url(url)?);
+        }
         result
+    }
+
+    /// Two URLs of one run never share a file.
+    fn claim(&self, name: &Path, url: &Url) -> Result<()> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        // The same URL may try again; another place in the list is another download.
+        let place = std::ptr::from_ref(url) as usize;
+        match *claimed.entry(name.to_owned()).or_insert(place) == place {
+            true => Ok(()),
+            false => Err(Error::io(
+                format!("writing {}", name.display()),
+                std::io::Error::new(
+                    std::io::ErrorKind::AlreadyExists,
+                    "another URL of this command has the same file name; download it by itself with -o",
+                ),
+            )),
+        }
+    }
+
+    /// What an earlier run has made whole.
+    fn skip(&self, name: &Path, record: &mut Record) -> Result<()> {
+        let file = name.to_string_lossy();
+        record.items = vec![json!({ "file": file, "skipped": "it is whole already" })];
+        match self.args.output.checksum {
+            Some(wanted) => check_digest(name, wanted),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the user asked for the content only if it has changed.
+    fn is_conditional(&self) -> bool {
+        let mut names = self.args.http.header.iter().map(|(name, _)| name);
+        names.any(|name| name.to_ascii_lowercase().starts_with("if-"))
+    }
+
+    /// The error that a status is which brings no content to keep.
+    fn refusal(&self, response: &Response<'_>) -> Option<Error> {
+        let shows_redirects = self.args.http.max_redirects == 0;
+        match response.head().status {
+            304 => Some(download::refused(response, Refusal::Lasting)),
+            300..=399 if !shows_redirects => Some(download::refused(response, Refusal::Lasting)),
+            _ => download::refusal(response),
+        }
     }
 
     fn request(&self, url: &Url) -> Result<Request> {
@@ -426,9 +497,9 @@ impl Job<'_> {
 
     /// Asks for what comes next in the queue before this response is read, if it is at the same
     /// origin.
-    fn ask_ahead(&self, response: &mut Response<'_>, queue: &mut Queue<'_, Url>) -> Result<()> {
+    fn ask_ahead(&self, response: &mut Response<'_>, queue: &mut Queue<'_, Url>) {
         if self.args.output.resume {
-            return Ok(());
+            return;
         }
         for _ in 0..response.room_ahead() {
             let Some(url) = queue.peek(response.asked_ahead()) else {
@@ -438,11 +509,11 @@ impl Job<'_> {
             let Ok(request) = self.request(url) else {
                 break;
             };
-            if !response.ask_ahead(request)? {
+            if !response.ask_ahead(request).unwrap_or(false) {
                 break;
             }
         }
-        response.send_ahead()
+        response.send_ahead();
     }
 
     fn save<'s>(&'s self, url: &'s Url, record: &'s mut Record) -> Save<'s> {
@@ -453,6 +524,8 @@ impl Job<'_> {
             checksum: self.args.output.checksum,
             max_size: self.args.common.connection.max_size,
             limit_rate: self.args.common.connection.limit_rate,
+            deadline: self.args.common.deadline(),
+            digest_differs: false,
             progress: self.progress,
             record,
         }
@@ -467,15 +540,15 @@ impl Job<'_> {
         let name = known.map(Path::to_owned);
         if let Some(name) = name.or_else(|| self.plan.server_name(url, response)) {
             if known.is_none() {
+                self.claim(&name, url)?;
                 refuse_existing(&name, self.args.output.force)?;
             }
             return Ok(Destination::File(name));
         }
-        let device = match self.plan {
-            Plan::Device(path) => Direct::device(path)?,
-            _ => None,
+        let output = match self.plan {
+            Plan::Device(device) => device.again()?,
+            _ => Direct::stdout()?,
         };
-        let output = device.map_or_else(Direct::stdout, Ok)?;
         let harmless = matches!(self.plan, Plan::Stdout { harmless: true }) && output.is_terminal;
         Ok(Destination::Direct { output, harmless })
     }

@@ -1,7 +1,7 @@
 //! `proto mock`: the servers that our own tests use, for everybody.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,7 +139,7 @@ fn http(args: &HttpArgs) -> Result<u8> {
     Ok(OK)
 }
 
-/// Plays the session once, and says whether the client kept to it.
+/// Plays the session once, however long that takes, and says whether the client kept to it.
 fn replay(args: &ReplayArgs) -> Result<u8> {
     let file = &args.file;
     let text = fs::read_to_string(file)
@@ -158,12 +158,23 @@ fn replay(args: &ReplayArgs) -> Result<u8> {
     let replay = Arc::new(Replay::new(session, folder));
     let server = start(&args.listen, Arc::clone(&replay) as Arc<dyn Service>)?;
     announce(&args.listen, scheme, &server)?;
-    while server.connections() == 0 {
-        if ending.wait(Some(GLANCE)) {
-            return Ok(OK);
+    let started = Instant::now();
+    while !replay.is_over() {
+        let left = args
+            .listen
+            .stop_after
+            .map(|time| time.saturating_sub(started.elapsed()));
+        if ending.wait(Some(left.unwrap_or(GLANCE).min(GLANCE))) {
+            if server.connections() == 0 {
+                return Ok(OK);
+            }
+            break;
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            break;
         }
     }
-    let outcome = replay.outcome();
+    let outcome = replay.outcome_so_far();
     server.stop();
     crate::note(&format!("proto: {}: {outcome}", file.display()));
     Ok(if outcome.is_ok() { OK } else { PROTOCOL })
@@ -228,17 +239,30 @@ fn announce(listen: &ListenArgs, scheme: &str, server: &Server) -> Result<()> {
     let address = server.address();
     if let Some(path) = &listen.ports_file {
         let ports = json!({ scheme: address.port() });
-        // Appears whole: whoever waits for it may read it at once.
-        let new = path.with_extension("new");
-        fs::write(&new, format!("{ports}\n"))
-            .and_then(|()| fs::rename(&new, path))
+        write_whole(path, &format!("{ports}\n"))
             .map_err(|error| Error::io(format!("writing {}", path.display()), error))?;
     }
     print(&format!("{scheme}://{address}/\n"))
 }
 
+/// Writes a file that appears whole: whoever waits for it may read it at once. Until then it has a
+/// name that nobody else uses; a file of that name would be somebody's, and is left alone.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let new = PathBuf::from(new);
+    let mut file = File::create_new(&new)?;
+    let result = file
+        .write_all(text.as_bytes())
+        .and_then(|()| fs::rename(&new, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    result
+}
+
 fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout();
+    let mut stdout = io::stdout();
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())

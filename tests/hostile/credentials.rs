@@ -148,6 +148,134 @@ fn a_password_does_not_go_in_the_clear_to_another_machine() {
 }
 
 #[test]
+fn a_header_of_the_users_own_does_not_go_in_the_clear_to_another_machine() {
+    let server = talker(|_, _| ok(b"here"));
+    let dial = format!("127.0.0.1:{}", server.server.port());
+    for header in ["Authorization: Bearer canary-7Q", "authorization:canary-7Q"] {
+        let options = ["--connect-to", &dial, "--header", header];
+        let attempt = download("http://far.example/", &options).fails(76);
+        assert!(!attempt.run.stderr.contains(CANARY));
+        assert!(!server.heard().contains(CANARY));
+    }
+    for (header, said) in [
+        ("Authorization: Bearer canary-7Q", "\nAuthorization: Bearer canary-7Q\n"),
+        ("authorization:canary-7Q", "canary-7Q\n"),
+    ] {
+        let options = ["--connect-to", &dial, "--header", header, "--plain"];
+        download("http://far.example/", &options).gives(b"here");
+        assert!(server.heard().contains(said), "{}", server.heard());
+    }
+}
+
+/// What a server heard for a path that said who asks.
+fn said_for(server: &Talker, path: &str) -> Vec<String> {
+    let heads = server.heads().into_iter();
+    let heads = heads.filter(|head| head.starts_with(&format!("GET {path} ")));
+    let lines = heads.filter_map(|head| {
+        let line = head.lines().find(|line| line.starts_with("Authorization: "));
+        line.map(str::to_owned)
+    });
+    lines.collect()
+}
+
+/// "a:pa" and "b:pb".
+const A: &str = "Authorization: Basic YTpwYQ==";
+const B: &str = "Authorization: Basic YjpwYg==";
+
+#[test]
+fn each_url_of_an_origin_has_its_own_user() {
+    for options in [&[][..], &["--auth", "basic"]] {
+        let server = talker(|_, head| {
+            match (head.contains("\nAuthorization: "), head.contains("/lead ")) {
+                (false, _) => response("401 No", &["WWW-Authenticate: Basic realm=\"x\""], b""),
+                (true, true) => super::found("/led"),
+                (true, false) => ok(b"in"),
+            }
+        });
+        let url = |user: &str, path: &str| {
+            server.url(path).replace("http://", &format!("http://{user}@"))
+        };
+        let folder = folder();
+        let mut command = command(&["http-get", "--output-dir", "out"]);
+        command.args([url("a:pa", "/x"), url("b:pb", "/y"), url("a:pa", "/z"), url("b:pb", "/lead")]);
+        command.args(options).current_dir(folder.path());
+        assert_harmless(&Run::from(command.output().unwrap()).exits(0));
+        for (path, said) in [("/x", A), ("/y", B), ("/z", A), ("/lead", B), ("/led", B)] {
+            assert_eq!(said_for(&server, path), [said], "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_password_that_is_given_is_for_one_user() {
+    let (first, second) = (
+        asking(&["Basic realm=\"x\""]),
+        asking(&["Basic realm=\"x\""]),
+    );
+    let url = |server: &Talker, user: &str| {
+        server.url("/").replace("http://", &format!("http://{user}@"))
+    };
+    // Without a terminal nobody can be asked for the other one.
+    let mut command = std::process::Command::new("setsid");
+    command.args(["-w", env!("CARGO_BIN_EXE_proto"), "http-get", "--no-proxy"]);
+    command.args([url(&first, "a"), url(&second, "b")]);
+    let run = Run::from(command.env("PROTO_PASSWORD", "pa").output().unwrap()).exits(64);
+    assert_harmless(&run);
+    assert!(first.heard().contains(A), "{}", first.heard());
+    assert!(!second.heard().contains("Authorization"), "{}", second.heard());
+    // With -u it belongs to that user, wherever the command goes.
+    let mut command = crate::harness::command(&["http-get", "-u", "a"]);
+    command.args([url(&first, "a"), url(&second, "b")]);
+    let run = Run::from(command.env("PROTO_PASSWORD", "pa").output().unwrap()).exits(0);
+    assert_harmless(&run);
+    assert!(second.heard().contains(A), "{}", second.heard());
+}
+
+#[test]
+fn a_password_on_the_command_line_is_warned_of_once() {
+    let server = talker(|_, _| ok(b"in"));
+    let url = |user: &str, path: &str| server.url(path).replace("http://", &format!("http://{user}"));
+    for (user, options, times) in [
+        ("a:pa@", &["-j", "3"][..], 1),
+        ("a:pa@", &["-q"], 0),
+        ("a@", &[], 0),
+        ("", &[], 0),
+    ] {
+        let folder = folder();
+        let mut command = command(&["http-get", "--output-dir", "out"]);
+        command.args([url(user, "/x"), url(user, "/y"), url(user, "/z")]).args(options);
+        command.current_dir(folder.path()).env("PROTO_PASSWORD", "pa");
+        let run = Run::from(command.output().unwrap()).exits(0);
+        let told = run.stderr.matches("warning: a URL holds a password").count();
+        assert_eq!(told, times, "{user} {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_password_in_what_is_no_url_is_hidden_too() {
+    for wrong in [
+        "http://fred:canary/7Q@localhost/",
+        "http://fred:canary#7Q@localhost/",
+        "fred:canary 7Q@localhost/?to=http://z/",
+        "http://fred:canary-7Q@local host/",
+    ] {
+        let server = talker(|_, _| ok(b"here"));
+        let folder = folder();
+        let mut command = command(&["http-get", &server.url("/"), wrong]);
+        command.args(["--transcript", "transcript", "--report", "report"]);
+        let run = Run::from(command.current_dir(folder.path()).output().unwrap()).exits(64);
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let seen = run.stderr + &read("transcript") + &read("report");
+        assert!(!seen.contains("canary") && !seen.contains("7Q"), "{wrong}: {seen}");
+    }
+    let server = talker(|_, _| ok(b"here"));
+    let url = server.url("/?to=http://z/").replace("http://localhost", "fred:canary@localhost");
+    let attempt = download(&url, &["--transcript", "transcript"]).gives(b"here");
+    let transcript = fs::read_to_string(attempt.path().join("transcript")).unwrap();
+    assert!(!transcript.contains("canary"), "{transcript}");
+}
+
+#[test]
 fn a_token_does_not_go_in_the_clear_to_another_machine() {
     let server = asking(&["Bearer"]);
     let dial = format!("127.0.0.1:{}", server.server.port());

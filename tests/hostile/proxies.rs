@@ -209,10 +209,11 @@ fn a_redirect_behind_a_proxy_sheds_what_is_for_the_origin() {
         "--header",
         "Cookie: canary",
     ];
-    let options = [&["--proxy", &address][..], &headers].concat();
+    let options = [&["--plain", "--proxy", &address][..], &headers].concat();
     download("http://first.example/", &options).gives(b"here");
     let heads = proxy.heads();
-    assert!(heads[0].contains("canary"));
+    assert!(heads[0].contains("\nAuthorization: "));
+    assert_eq!(heads[0].matches("canary").count(), 2);
     assert!(
         heads[1].starts_with("GET http://second.example/ "),
         "{}",
@@ -220,6 +221,38 @@ fn a_redirect_behind_a_proxy_sheds_what_is_for_the_origin() {
     );
     assert!(!heads[1].contains("canary"), "{}", heads[1]);
     assert!(heads[1].contains(FOR_PROXY), "{}", heads[1]);
+}
+
+#[test]
+fn a_proxy_on_another_machine_gets_no_password_in_the_clear() {
+    for kind in ["http", "socks5", "socks5h"] {
+        for url in ["http://origin.example/", "https://origin.example/"] {
+            let address = format!("{kind}://puser:canary@192.0.2.1:9");
+            let short = ["--proxy", &address, "--connect-timeout", "1s"];
+            let attempt = download(url, &short).fails(76).says("--plain");
+            assert!(!attempt.run.stderr.contains("canary"));
+            let allowed = download(url, &[&short[..], &["--plain"]].concat());
+            assert!(!allowed.run.stderr.contains("--plain"));
+        }
+    }
+}
+
+#[test]
+fn this_machine_is_another_one_behind_a_proxy() {
+    let proxy = talker(|_, _| response("401 No", &["WWW-Authenticate: Basic realm=\"x\""], b""));
+    let address = through("", proxy.server.port());
+    let url = "http://fred:secret@localhost:1/";
+    for options in [&[][..], &["--auth", "basic"]] {
+        let options = [&["--proxy", &address][..], options].concat();
+        download(url, &options).fails(76).says("--plain");
+    }
+    assert!(!proxy.heard().contains("uthorization"), "{}", proxy.heard());
+    download(url, &["--proxy", &address, "--plain"]).fails(77);
+    assert!(proxy.heard().contains(FOR_ORIGIN), "{}", proxy.heard());
+    // Nor does a name help when another machine is dialled in its place.
+    let options = ["--connect-to", "192.0.2.1:9", "--connect-timeout", "1s"];
+    let options = [&options[..], &["--auth", "basic"]].concat();
+    download(url, &options).fails(76).says("--plain");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -32,10 +32,18 @@ impl Nginx {
     fn start() -> Option<Nginx> {
         let nginx = program("nginx", "nginx")?;
         // Another process may take a port between the choice and the start.
-        (0..5).find_map(|_| Nginx::try_start(&nginx))
+        let mut why = String::new();
+        for _ in 0..5 {
+            match Nginx::try_start(&nginx) {
+                Ok(nginx) => return Some(nginx),
+                Err(said) => why = said,
+            }
+        }
+        panic!("{} does not start: {why}", nginx.display());
     }
 
-    fn try_start(nginx: &Path) -> Option<Nginx> {
+    /// What it said, if it does not start.
+    fn try_start(nginx: &Path) -> Result<Nginx, String> {
         let folder = folder();
         let [http, https, strict] = free_ports();
         fs::create_dir_all(folder.path().join("root/many")).unwrap();
@@ -52,17 +60,17 @@ impl Nginx {
             .arg("-c")
             .arg(folder.path().join("nginx.conf"))
             .args(["-e", "stderr"])
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("said")).unwrap())
             .spawn()
             .unwrap();
         let mut process = Running(process);
         while TcpStream::connect(("127.0.0.1", strict)).is_err() {
             if process.0.try_wait().unwrap().is_some() {
-                return None;
+                return Err(fs::read_to_string(folder.path().join("said")).unwrap());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Some(Nginx {
+        Ok(Nginx {
             folder,
             http,
             https,
@@ -85,6 +93,11 @@ impl Nginx {
 
     fn tls_url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.https)
+    }
+
+    /// The same over both.
+    fn urls(&self, path: &str) -> [String; 2] {
+        [self.url(path), self.tls_url(path)]
     }
 }
 
@@ -141,10 +154,7 @@ fn files_of_every_size_arrive_over_http_and_https() {
     for (name, length) in FILES {
         let expected = content(length);
         nginx.write(name, &expected);
-        for url in [
-            nginx.url(&format!("/{name}")),
-            nginx.tls_url(&format!("/{name}")),
-        ] {
+        for url in nginx.urls(&format!("/{name}")) {
             let run = proto_in(
                 here.path(),
                 &["http-get", &url, "-O", "--force", "--ca", &authority()],
@@ -171,7 +181,7 @@ fn the_body_of_a_large_file_matches_its_digest() {
         .unwrap();
     let sum = format!("sha256:{}", String::from_utf8_lossy(&sum.stdout[..64]));
     let here = folder();
-    for url in [nginx.url("/256m"), nginx.tls_url("/256m")] {
+    for url in nginx.urls("/256m") {
         let arguments = [
             "http-get",
             &url,
@@ -189,40 +199,53 @@ fn the_body_of_a_large_file_matches_its_digest() {
 #[test]
 fn redirects_areas_and_errors_end_as_they_should() {
     let Some(nginx) = Nginx::start() else { return };
+    nginx.write("small", b"small\n");
+    let ca = authority();
+    let get = |url: &str, more: &[&str]| proto(&[&["http-get", url, "--ca", &ca], more].concat());
+    for base in nginx.urls("") {
+        let hop = |number| format!("{base}/hop/{number}");
+        assert_eq!(get(&hop(9), &[]).exits(0).stdout, b"small\n");
+        get(&hop(10), &[]).exits(65);
+        let private = format!("{base}/private/small");
+        let log_in = ["-u", "alice", "--password-command"];
+        get(&private, &[]).exits(77);
+        get(&private, &[&log_in[..], &["echo wrong"]].concat()).exits(77);
+        let run = get(&private, &[&log_in[..], &["echo secret"]].concat());
+        assert_eq!(run.exits(0).stdout, b"small\n");
+        let here = folder();
+        for (status, code) in [("404", 69), ("500", 69), ("503", 75)] {
+            let url = format!("{base}/status/{status}");
+            proto_in(here.path(), &["http-get", &url, "-O", "--ca", &ca]).exits(code);
+            assert!(names(here.path()).is_empty());
+        }
+        let url = format!("{base}/small");
+        let head = proto(&["http-head", &url, "--ca", &ca]).exits(0).text();
+        assert!(head.contains("Content-Length: 6"), "{head}");
+    }
+}
+
+#[test]
+fn a_report_tells_how_the_connection_was_secured() {
+    let Some(nginx) = Nginx::start() else { return };
     let here = folder();
     nginx.write("small", b"small\n");
-    assert_eq!(
-        proto(&["http-get", &nginx.url("/hop/9")]).exits(0).stdout,
-        b"small\n"
-    );
-    proto(&["http-get", &nginx.url("/hop/10")]).exits(65);
-    let private = nginx.url("/private/small");
-    proto(&["http-get", &private]).exits(77);
-    proto(&[
-        "http-get",
-        &private,
-        "-u",
-        "alice",
-        "--password-command",
-        "echo wrong",
-    ])
-    .exits(77);
-    let run = proto(&[
-        "http-get",
-        &private,
-        "-u",
-        "alice",
-        "--password-command",
-        "echo secret",
-    ]);
-    assert_eq!(run.exits(0).stdout, b"small\n");
-    for (status, code) in [("404", 69), ("500", 69), ("503", 75)] {
-        let url = nginx.url(&format!("/status/{status}"));
-        proto_in(here.path(), &["http-get", &url, "-O"]).exits(code);
-        assert!(names(here.path()).is_empty());
+    for (url, is_secure) in nginx.urls("/small").iter().zip([false, true]) {
+        let arguments = ["http-get", url, "--ca", &authority(), "--report", "report"];
+        proto_in(here.path(), &arguments).exits(0);
+        let record = record(here.path());
+        let handshake = record["timings"]["tls"].as_f64();
+        if is_secure {
+            assert_eq!(record["tls"]["alpn"], "http/1.1");
+            assert!(handshake.is_some_and(|seconds| seconds > 0.0), "{record}");
+        } else {
+            assert!(record["tls"].is_null() && handshake.is_none(), "{record}");
+        }
     }
-    let head = proto(&["http-head", &nginx.url("/small")]).exits(0).text();
-    assert!(head.contains("Content-Length: 6"), "{head}");
+}
+
+/// The one record of a report.
+fn record(here: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(here.join("report")).unwrap()).unwrap()
 }
 
 #[test]
@@ -232,32 +255,25 @@ fn compressed_text_is_decoded() {
         .map(|line| format!("line {line} of a text\n"))
         .collect();
     nginx.write("text.txt", text.as_bytes());
-    let here = folder();
-    let arguments = [
-        "http-get",
-        &nginx.url("/text.txt"),
-        "-O",
-        "--report",
-        "report",
-    ];
-    proto_in(here.path(), &arguments).exits(0);
-    assert_eq!(
-        fs::read_to_string(here.path().join("text.txt")).unwrap(),
-        text
-    );
-    let record: Value =
-        serde_json::from_str(&fs::read_to_string(here.path().join("report")).unwrap()).unwrap();
-    let (received, stored) = (&record["bytes"]["received"], &record["bytes"]["stored"]);
-    assert!(
-        received.as_u64().unwrap() < stored.as_u64().unwrap() / 2,
-        "{record}"
-    );
+    for url in nginx.urls("/text.txt") {
+        let here = folder();
+        let (ca, more) = (authority(), ["-O", "--report", "report"]);
+        let arguments = [&["http-get", &url, "--ca", &ca], &more[..]].concat();
+        proto_in(here.path(), &arguments).exits(0);
+        let got = fs::read_to_string(here.path().join("text.txt")).unwrap();
+        assert!(got == text, "{url}");
+        let record = record(here.path());
+        let (received, stored) = (&record["bytes"]["received"], &record["bytes"]["stored"]);
+        assert!(
+            received.as_u64().unwrap() < stored.as_u64().unwrap() / 2,
+            "{record}"
+        );
+    }
 }
 
 /// Starts a slow download and kills it when some of it has come.
-fn killed(nginx: &Nginx, here: &Path) {
-    let url = nginx.url("/slow/1m");
-    let child = command(&["http-get", &url, "-O"])
+fn killed(url: &str, here: &Path) {
+    let child = command(&["http-get", url, "-O", "--ca", &authority()])
         .current_dir(here)
         .spawn()
         .unwrap();
@@ -272,63 +288,65 @@ fn killed(nginx: &Nginx, here: &Path) {
     assert_eq!(names(here), ["1m.part", "1m.part.json"]);
 }
 
-fn go_on(nginx: &Nginx, here: &Path) -> Value {
-    let arguments = [
-        "http-get",
-        &nginx.url("/slow/1m"),
-        "-O",
-        "--continue",
-        "--report",
-        "report",
-    ];
+fn go_on(url: &str, here: &Path) -> Value {
+    let (ca, more) = (authority(), ["-O", "--continue", "--report", "report"]);
+    let arguments = [&["http-get", url, "--ca", &ca], &more[..]].concat();
     proto_in(here, &arguments).exits(0);
-    serde_json::from_str(&fs::read_to_string(here.join("report")).unwrap()).unwrap()
+    record(here)
 }
 
 #[test]
 fn a_killed_download_is_gone_on_with() {
     let Some(nginx) = Nginx::start() else { return };
-    let here = folder();
     nginx.write("1m", &content(1 << 20));
-    killed(&nginx, here.path());
-    let record = go_on(&nginx, here.path());
-    assert_eq!(record["items"][0]["status"], 206);
-    assert!(record["bytes"]["received"].as_u64().unwrap() <= (1 << 20) - 100_000);
-    assert!(fs::read(here.path().join("1m")).unwrap() == content(1 << 20));
+    for url in nginx.urls("/slow/1m") {
+        let here = folder();
+        killed(&url, here.path());
+        let record = go_on(&url, here.path());
+        assert_eq!(record["items"][0]["status"], 206);
+        assert!(record["bytes"]["received"].as_u64().unwrap() <= (1 << 20) - 100_000);
+        assert!(fs::read(here.path().join("1m")).unwrap() == content(1 << 20));
+    }
 }
 
 #[test]
 fn a_file_that_changed_is_not_joined_to_an_old_part() {
     let Some(nginx) = Nginx::start() else { return };
-    let here = folder();
-    nginx.write("1m", &content(1 << 20));
-    killed(&nginx, here.path());
-    let mut changed = content(1 << 20);
-    changed.reverse();
-    changed.truncate((1 << 20) - 1);
-    nginx.write("1m", &changed);
-    let record = go_on(&nginx, here.path());
-    assert_eq!(record["items"][0]["status"], 200);
-    assert!(fs::read(here.path().join("1m")).unwrap() == changed);
+    for url in nginx.urls("/slow/1m") {
+        let here = folder();
+        nginx.write("1m", &content(1 << 20));
+        killed(&url, here.path());
+        let mut changed = content(1 << 20);
+        changed.reverse();
+        changed.truncate((1 << 20) - 1);
+        nginx.write("1m", &changed);
+        let record = go_on(&url, here.path());
+        assert_eq!(record["items"][0]["status"], 200);
+        assert!(fs::read(here.path().join("1m")).unwrap() == changed);
+    }
 }
 
 #[test]
 fn two_hundred_urls_come_over_sixteen_connections() {
     let Some(nginx) = Nginx::start() else { return };
-    let here = folder();
-    let mut list = String::new();
     for number in 0..200 {
         nginx.write(&format!("many/{number}"), &content(number * 37));
-        list += &nginx.url(&format!("/many/{number}\n"));
     }
-    list += &nginx.url("/many/none\n");
-    fs::write(here.path().join("list"), list).unwrap();
-    let arguments = ["http-get", "-i", "list", "-j", "16", "--output-dir", "out"];
-    proto_in(here.path(), &arguments).exits(69).says("1 of 201");
-    assert_eq!(names(&here.path().join("out")).len(), 200);
-    for number in 0..200 {
-        let got = fs::read(here.path().join(format!("out/{number}"))).unwrap();
-        assert!(got == content(number * 37), "{number}");
+    for base in nginx.urls("/many") {
+        let here = folder();
+        let mut list: String = (0..200)
+            .map(|number| format!("{base}/{number}\n"))
+            .collect();
+        list += &format!("{base}/none\n");
+        fs::write(here.path().join("list"), list).unwrap();
+        let (ca, more) = (authority(), ["-i", "list", "-j", "16", "--output-dir", "out"]);
+        let arguments = [&["http-get", "--ca", &ca], &more[..]].concat();
+        proto_in(here.path(), &arguments).exits(69).says("1 of 201");
+        assert_eq!(names(&here.path().join("out")).len(), 200);
+        for number in 0..200 {
+            let got = fs::read(here.path().join(format!("out/{number}"))).unwrap();
+            assert!(got == content(number * 37), "{base}: {number}");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::fmt::Write;
 use std::io;
 
 use md5::Md5;
+use proto_transport::certificate::hexadecimal;
 use proto_transport::{Error, Result, Secret};
 use sha2::{Sha256, Sha512_256};
 
@@ -19,7 +20,7 @@ use sha2::{Sha256, Sha512_256};
 /// every server of RFC 7616 has, and because that RFC's example of SHA-512/256 is wrong (erratum
 /// 4897), so that what servers compute under that name cannot be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Algorithm {
+enum Algorithm {
     /// Broken for other uses, and what most servers have.
     Md5,
     /// SHA-512/256 of FIPS 180-4.
@@ -94,7 +95,7 @@ impl Digest {
     }
 
     /// Which of two challenges to answer: the greater one. MD5 only if there is nothing else.
-    pub fn strength(&self) -> (Algorithm, bool) {
+    fn strength(&self) -> (Algorithm, bool) {
         (self.algorithm, self.with_qop)
     }
 
@@ -102,11 +103,6 @@ impl Digest {
     /// they were wrong.
     pub fn is_stale(&self) -> bool {
         self.stale
-    }
-
-    /// Where the credentials are valid, as the server calls it.
-    pub fn realm(&self) -> &str {
-        &self.realm
     }
 
     /// What follows `Digest ` for one request. Each answer to the same challenge counts. `cnonce`
@@ -264,15 +260,6 @@ fn hash<H: sha2::Digest>(parts: &[&str]) -> String {
         hash.update(part.as_bytes());
     }
     hexadecimal(&hash.finalize())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// `quoted-string` (RFC 9110 section 5.6.4)
@@ -480,7 +467,7 @@ mod tests {
         }
         assert_eq!(digest(&base[..1]), None);
         assert_eq!(digest(&base[1..]), None);
-        assert_eq!(digest(&base).unwrap().realm(), "r");
+        assert_eq!(digest(&base).unwrap().realm, "r");
     }
 
     #[test]

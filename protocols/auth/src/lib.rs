@@ -31,4 +31,4 @@ mod digest;
 
 pub use basic::basic;
 pub use bearer::bearer;
-pub use digest::{random_cnonce, Algorithm, Digest};
+pub use digest::{random_cnonce, Digest};

@@ -1,6 +1,6 @@
 //! Who we are, when a server asks (RFC 9110 section 11).
 //!
-//! What was learned is kept per origin and never said to another one. Nothing is said unasked,
+//! What was learned is kept per origin and user, and never said to another one. Nothing is said unasked,
 //! except a token, a mechanism that the caller named, and what the same origin has accepted before.
 
 use std::collections::HashMap;
@@ -21,7 +21,8 @@ pub enum Credentials {
     Token(Secret),
 }
 
-/// Where credentials for a target come from. It is asked once per origin.
+/// Where credentials for a target come from. What it says is kept for the target's origin and the
+/// user in its URL.
 pub type CredentialSource = Box<dyn Fn(&Target) -> Result<Option<Credentials>> + Send>;
 
 /// A way to prove who we are.
@@ -49,21 +50,44 @@ impl Mechanism {
     }
 }
 
+/// Whether what is said to an endpoint without TLS stays on this machine.
+pub type Privacy = Box<dyn Fn(&Endpoint) -> bool + Send>;
+
 /// The value of an Authorization field.
 pub(crate) struct Authorization {
-    pub(crate) scheme: &'static str,
+    pub(crate) scheme: String,
     pub(crate) value: Secret,
 }
 
 /// Answers servers that ask who we are.
-#[derive(Default)]
 pub struct Authorizer {
     source: Option<CredentialSource>,
     /// The only mechanism that may be used.
     pub mechanism: Option<Mechanism>,
     /// Whether a password or token may be sent without TLS to a host that is not this one.
     pub may_send_in_clear: bool,
-    known: HashMap<Endpoint, Known>,
+    /// Who that is; where a proxy stands between, the name alone does not tell.
+    pub is_private: Privacy,
+    known: HashMap<Whose, Known>,
+}
+
+/// An origin, and the user in the URL, or the empty text. URLs of one origin may name several.
+type Whose = (Endpoint, String);
+
+fn whose(target: &Target) -> Whose {
+    (target.endpoint.clone(), target.url().username().to_owned())
+}
+
+impl Default for Authorizer {
+    fn default() -> Authorizer {
+        Authorizer {
+            source: None,
+            mechanism: None,
+            may_send_in_clear: false,
+            is_private: Box::new(Endpoint::is_loopback),
+            known: HashMap::new(),
+        }
+    }
 }
 
 /// What an origin has asked for.
@@ -84,8 +108,12 @@ impl Authorizer {
 
     /// What may be said without being asked.
     pub(crate) fn known(&mut self, request: &Request) -> Result<Option<Authorization>> {
-        let endpoint = &request.target.endpoint;
-        if !self.known.contains_key(endpoint) {
+        if let Some(given) = request.authorization() {
+            self.check_clear(request, "the header Authorization")?;
+            return Ok(Some(given));
+        }
+        let whose = whose(&request.target);
+        if !self.known.contains_key(&whose) {
             let unasked = match self.mechanism {
                 Some(Mechanism::Digest) => None,
                 _ => self.credentials(&request.target)?,
@@ -97,7 +125,7 @@ impl Authorizer {
                 }
                 _ => return Ok(None),
             };
-            self.known.insert(endpoint.clone(), known);
+            self.known.insert(whose, known);
         }
         self.say(request)
     }
@@ -110,6 +138,10 @@ impl Authorizer {
         head: &Head,
         tried: bool,
     ) -> Result<Option<Authorization>> {
+        // Who brought an answer of their own wants no other one.
+        if request.authorization().is_some() {
+            return Ok(None);
+        }
         let offered = parse_challenges(head.fields.all("WWW-Authenticate"));
         let digest = strongest(&offered);
         if tried && !digest.as_ref().is_some_and(Digest::is_stale) {
@@ -132,7 +164,7 @@ impl Authorizer {
             (Credentials::Token(token), _) if offers("bearer") => Known::Bearer(bearer(&token)?),
             _ => return Ok(None),
         };
-        self.known.insert(request.target.endpoint.clone(), known);
+        self.known.insert(whose(&request.target), known);
         self.say(request)
     }
 
@@ -144,37 +176,43 @@ impl Authorizer {
     }
 
     fn say(&mut self, request: &Request) -> Result<Option<Authorization>> {
-        let endpoint = &request.target.endpoint;
-        let in_clear = endpoint.scheme == "http" && !endpoint.is_loopback();
-        let open = match self.known.get_mut(endpoint) {
+        let (scheme, value) = match self.known.get_mut(&whose(&request.target)) {
             None => return Ok(None),
             Some(Known::Digest(digest, user, password)) => {
                 let uri = request.target.origin_form();
                 let method = request.method.as_str();
                 let value = digest.answer(user, password, method, uri, &random_cnonce()?)?;
                 return Ok(Some(Authorization {
-                    scheme: "Digest",
+                    scheme: "Digest".to_owned(),
                     value,
                 }));
             }
             Some(Known::Basic(value)) => ("Basic", value.clone()),
             Some(Known::Bearer(value)) => ("Bearer", value.clone()),
         };
-        if in_clear && !self.may_send_in_clear {
-            return Err(Error::Insecure {
+        self.check_clear(request, scheme)?;
+        Ok(Some(Authorization {
+            scheme: scheme.to_owned(),
+            value,
+        }))
+    }
+
+    /// Refuses what would send credentials where others may listen (RFC 7617 section 4, RFC 6750
+    /// section 5.3).
+    fn check_clear(&self, request: &Request, what: &str) -> Result<()> {
+        let endpoint = &request.target.endpoint;
+        let in_clear = endpoint.scheme == "http" && !(self.is_private)(endpoint);
+        match in_clear && !self.may_send_in_clear {
+            true => Err(Error::Insecure {
                 peer: endpoint.to_string(),
                 doing: "logging in".to_owned(),
                 why: format!(
-                    "{} would send credentials in the clear; use https, or --plain to allow it",
-                    open.0
+                    "{what} would send credentials in the clear; use https, or --plain to allow it"
                 ),
                 certificate: false,
-            });
+            }),
+            false => Ok(()),
         }
-        Ok(Some(Authorization {
-            scheme: open.0,
-            value: open.1,
-        }))
     }
 }
 
@@ -254,7 +292,7 @@ mod tests {
         authorizer.mechanism = Some(Mechanism::Basic);
         let said = authorizer.known(&here).unwrap().unwrap();
         assert_eq!(
-            (said.scheme, said.value.reveal()),
+            (&said.scheme[..], said.value.reveal()),
             ("Basic", "ZnJlZDpzZWNyZXQ=")
         );
     }
@@ -296,6 +334,51 @@ mod tests {
             .answer(&safe, &asking(&[BASIC]), false)
             .unwrap()
             .is_some());
+    }
+
+    #[test]
+    fn the_policy_says_who_may_listen() {
+        let mut authorizer = with_password();
+        authorizer.is_private = Box::new(|_| false);
+        let here = request("localhost");
+        let refused = authorizer.answer(&here, &asking(&[BASIC]), false);
+        assert!(matches!(refused, Err(Error::Insecure { .. })));
+    }
+
+    #[test]
+    fn users_of_one_origin_are_kept_apart() {
+        let mut authorizer = Authorizer::new(Box::new(|target| {
+            let user = target.url().username().to_owned();
+            Ok(Some(Credentials::Password(user, "secret".into())))
+        }));
+        let mut said = |url: &str| {
+            let request = request(url);
+            let challenge = asking(&[BASIC]);
+            let said = authorizer.answer(&request, &challenge, false);
+            assert!(said.unwrap().is_some());
+            let again = authorizer.known(&request).unwrap().unwrap();
+            again.value.reveal().to_owned()
+        };
+        let (first, second) = (said("http://a@localhost/x"), said("http://b@localhost/y"));
+        assert_ne!(first, second);
+        assert_eq!(first, said("http://a@localhost/z"));
+    }
+
+    #[test]
+    fn a_header_of_the_users_own_is_a_secret_too() {
+        let mut authorizer = Authorizer::default();
+        let mut far = request("http://far.example");
+        far.authorize("Bearer canary".into()).unwrap();
+        let refused = authorizer.known(&far);
+        assert!(matches!(refused, Err(Error::Insecure { .. })));
+        authorizer.may_send_in_clear = true;
+        let said = authorizer.known(&far).unwrap().unwrap();
+        assert_eq!(
+            (&said.scheme[..], said.value.reveal()),
+            ("Bearer", "canary")
+        );
+        let answer = authorizer.answer(&far, &asking(&[BASIC]), true);
+        assert!(answer.unwrap().is_none());
     }
 
     #[test]

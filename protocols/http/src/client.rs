@@ -1,6 +1,6 @@
 //! The conversation: requests over persistent connections, redirects and credentials.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use proto_transport::framing::{Step, Violation};
@@ -16,7 +16,7 @@ use crate::redirect::{follow, Redirects};
 use crate::reply::{
     body_length, keeps_alive, parse_field_line, parse_status_line, BodyLength, Head,
 };
-use crate::request::Request;
+use crate::request::{Request, Target};
 
 /// An HTTP client: one connector, its idle connections, and what it knows of credentials.
 pub struct Client {
@@ -24,6 +24,8 @@ pub struct Client {
     pool: Pool,
     redirects: Redirects,
     authorizer: Authorizer,
+    /// Servers that could not cope with requests made ahead.
+    wary: HashSet<Endpoint>,
 }
 
 /// One step of a chain of redirects.
@@ -61,6 +63,9 @@ const SHORT: u64 = 64 * 1024;
 /// A body that nobody wants is read up to this size to keep its connection.
 const DISCARD: u64 = 64 * 1024;
 
+/// And for so long: a new connection takes no longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Client {
     /// A client that connects by `connector`.
     pub fn new(mut connector: Connector) -> Client {
@@ -70,12 +75,18 @@ impl Client {
             pool: Pool::default(),
             redirects: Redirects::default(),
             authorizer: Authorizer::default(),
+            wary: HashSet::new(),
         }
     }
 
     /// Sets which redirects are followed.
     pub fn follow_redirects(&mut self, redirects: Redirects) {
         self.redirects = redirects;
+    }
+
+    /// Asks a server for one thing at a time from now on.
+    pub fn never_ask_ahead(&mut self, target: &Target) {
+        self.wary.insert(target.endpoint.clone());
     }
 
     /// Sets who answers when a server asks who we are.
@@ -96,6 +107,7 @@ impl Client {
             };
             let Some(next) = next else {
                 return Ok(Response {
+                    may_ask_ahead: !self.wary.contains(&reply.idle.endpoint),
                     pool: &mut self.pool,
                     url: request.target.url().clone(),
                     reply,
@@ -152,11 +164,12 @@ impl Client {
             let asked = idle.ahead.pop_front();
             let as_asked = asked.as_ref().is_none_or(|asked| asked.is_same(request));
             if as_asked && (asked.is_none() || authorization.is_none()) {
-                let may_repeat = request.method.is_idempotent() && request.content.is_none();
                 let connection = &mut idle.connection;
+                let heard = connection.heard();
                 let told = self.converse(connection, request, authorization, asked.is_some());
+                let silent = connection.heard() == heard && !connection.has_unread();
                 match told {
-                    Err(Error::Closed { .. }) if may_repeat && !connection.has_unread() => {}
+                    Err(error) if self.may_repeat(request, &error, silent, asked.is_some()) => {}
                     result => {
                         let authorized = authorization.is_some();
                         return result.map(|told| told.reply(idle, authorized));
@@ -172,6 +185,23 @@ impl Client {
         };
         let told = self.converse(&mut idle.connection, request, authorization, false)?;
         Ok(told.reply(idle, authorization.is_some()))
+    }
+
+    /// Whether a request that failed on a reused connection is made once more on a new one: when the
+    /// server may never have seen it, or when our haste may have confused the server.
+    fn may_repeat(&mut self, request: &Request, error: &Error, silent: bool, ahead: bool) -> bool {
+        if !request.method.is_idempotent() || request.content.is_some() {
+            return false;
+        }
+        match error {
+            Error::Closed { .. } if silent => {}
+            Error::Closed { .. } | Error::TimedOut { .. } | Error::Malformed { .. } if ahead => {}
+            _ => return false,
+        }
+        if ahead {
+            self.wary.insert(request.target.endpoint.clone());
+        }
+        true
     }
 
     fn open(&self, endpoint: &Endpoint) -> Result<Connection> {
@@ -380,7 +410,11 @@ impl Reply {
     fn discard(mut self, pool: &mut Pool) {
         if let (true, Some(framing)) = (self.keep, self.framing.take()) {
             // Whatever is wrong with this body, the next request only needs another connection.
-            let _ = self.idle.connection.body(framing).discard(DISCARD);
+            let _ = self
+                .idle
+                .connection
+                .body(framing)
+                .discard(DISCARD, PATIENCE);
             self.finish(pool);
         }
     }
@@ -389,6 +423,7 @@ impl Reply {
 /// The final response to a request. [`Response::finish`] keeps its connection for the next one;
 /// dropped, it closes.
 pub struct Response<'c> {
+    may_ask_ahead: bool,
     pool: &'c mut Pool,
     url: Url,
     reply: Reply,
@@ -439,7 +474,11 @@ impl Response<'_> {
         let short = self
             .length()
             .is_some_and(|length| length <= SHORT && quiet(length));
-        let proven = reply.keep && reply.head.minor_version >= 1 && !reply.authorized && short;
+        let proven = self.may_ask_ahead
+            && reply.keep
+            && reply.head.minor_version >= 1
+            && !reply.authorized
+            && short;
         let direct = reply.idle.connection.facts().proxy.is_none();
         match proven && direct && !reply.idle.connection.is_recorded() && asked <= AHEAD / 2 {
             true => AHEAD - asked,
@@ -466,9 +505,13 @@ impl Response<'_> {
         Ok(fits)
     }
 
-    /// Sends the requests that were queued ahead.
-    pub fn send_ahead(&mut self) -> Result<()> {
-        self.reply.idle.connection.flush()
+    /// Sends the requests that were queued ahead. A server that takes no more is no reason to lose
+    /// the response that is here.
+    pub fn send_ahead(&mut self) {
+        if self.reply.idle.connection.flush().is_err() {
+            self.reply.idle.ahead.clear();
+            self.reply.keep = false;
+        }
     }
 
     /// Reads over a body that nobody wants, if it is short, to keep the connection.

@@ -1,7 +1,7 @@
 //! Where a redirect leads (RFC 9110 section 15.4).
 
 use proto_transport::escape::escaped;
-use proto_transport::{Error, Result};
+use proto_transport::{parse_url, Error, Result, Url};
 
 use crate::reply::Head;
 use crate::request::{Method, Request, Target};
@@ -77,10 +77,8 @@ fn resolve(from: &Target, location: &[u8]) -> Result<Target> {
             "a Location holds no control characters or backslashes",
         ));
     }
-    let mut url = from
-        .url()
-        .join(text)
-        .map_err(|error| wrong(&format!("a Location is a URL ({error})")))?;
+    let mut url =
+        join(from.url(), text).map_err(|why| wrong(&format!("a Location is a URL ({why})")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("a redirect leads only to http or https"));
     }
@@ -88,11 +86,37 @@ fn resolve(from: &Target, location: &[u8]) -> Result<Target> {
     if url.set_username("").is_err() || url.set_password(None).is_err() {
         return Err(wrong("a Location names a host"));
     }
+    // Those of the URL that led here stay with their origin.
+    if url.origin() == from.url().origin() {
+        let (user, password) = (from.url().username(), from.url().password());
+        if url.set_username(user).is_err() || url.set_password(password).is_err() {
+            return Err(wrong("a Location names a host"));
+        }
+    }
     // The fragment is ours and goes along (RFC 9110 section 10.2.2).
     if url.fragment().is_none() {
         url.set_fragment(from.url().fragment());
     }
     Target::from_url(&url)
+}
+
+/// Resolves a reference (RFC 3986 section 5.2). One that names a host is read as strictly as what the
+/// user gives: [`Url::join`] alone takes `http:host`, `///host` and `%` in a host.
+fn join(from: &Url, reference: &str) -> std::result::Result<Url, String> {
+    let told = |error: Error| error.to_string();
+    // A space is no part of a URL, but many servers send it, and in a path it can mean one thing only.
+    let strict = reference.replace(' ', "%20");
+    if reference.starts_with("//") {
+        return parse_url(&format!("{}:{strict}", from.scheme()), "").map_err(told);
+    }
+    let first = reference.split(['/', '?', '#']).next().unwrap_or_default();
+    match first.split_once(':') {
+        Some((_, rest)) if !rest.is_empty() || !reference.contains("://") => {
+            Err("there is no // behind the scheme".to_owned())
+        }
+        Some(_) => parse_url(&strict, "").map_err(told),
+        None => from.join(reference).map_err(|error| error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -162,10 +186,23 @@ mod tests {
             ("?q", "http://a/x/y?q"),
             ("https://c:444/", "https://c:444/"),
             ("http://u:p@c/", "http://c/"),
+            ("HTTP://C/D e", "http://c/D%20e"),
+            ("b c", "http://a/x/b%20c"),
+            ("/b:c//d", "http://a/b:c//d"),
+            ("//0x7f.1/", "http://127.0.0.1/"),
             ("", "http://a/x/y"),
         ] {
             let next = led(302, "GET", "http://a/x/y", location).unwrap().unwrap();
             assert_eq!(next, format!("GET {expected}"), "{location}");
+        }
+        for (location, expected) in [
+            ("/b", "http://u:p@a/b"),
+            ("http://evil:twin@a:80/b", "http://u:p@a/b"),
+            ("http://a:81/b", "http://a:81/b"),
+            ("https://a/b", "https://a/b"),
+        ] {
+            let next = led(302, "GET", "http://u:p@a/x", location).unwrap();
+            assert_eq!(next.unwrap(), format!("GET {expected}"), "{location}");
         }
         let next = led(302, "GET", "http://a/#f", "/b").unwrap().unwrap();
         assert_eq!(next, "GET http://a/b#f");
@@ -184,6 +221,17 @@ mod tests {
             "\\\\host",
             "/a\tb",
             "http://a:99999/",
+            "http://127.0.0%2E1/",
+            "//127.0.0%2E1/",
+            "http:///b/",
+            "///b/",
+            "////b/",
+            "http:b",
+            "https:b/",
+            "https:/b/",
+            "http://a b/",
+            "1http://b/",
+            "http://u:p%40@c%2f/",
         ] {
             assert!(
                 led(302, "GET", "http://a/", location).is_err(),

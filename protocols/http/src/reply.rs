@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use proto_transport::framing::Violation;
+use proto_transport::Refusal;
 
 use crate::fields::{is_text_byte, is_token, number, trimmed, Fields};
 
@@ -196,7 +197,25 @@ pub fn keeps_alive(head: &Head) -> bool {
     head.minor_version >= 1 || head.fields.lists("Connection", "keep-alive")
 }
 
+impl Head {
+    /// What kind of no the status is, if it is one.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.status {
+            0..=399 => None,
+            401 | 407 => Some(Refusal::Credentials),
+            // RFC 9110 sections 15.5.9, 15.6.3 to 15.6.5; RFC 6585 section 4.
+            408 | 429 | 502..=504 => Some(Refusal::Transient),
+            _ => Some(Refusal::Lasting),
+        }
+    }
+}
+
 impl ContentRange {
+    /// The range that a response says it holds, if that can be read.
+    pub fn of(head: &Head) -> Option<ContentRange> {
+        ContentRange::parse(head.fields.get("Content-Range")?).ok()
+    }
+
     /// `Content-Range = "bytes" SP first-pos "-" last-pos "/" ( complete-length / "*" )`
     /// (RFC 9110 section 14.4)
     pub fn parse(value: &[u8]) -> Result<ContentRange, Violation> {
@@ -224,15 +243,6 @@ impl ContentRange {
     /// How many bytes the range has.
     pub fn length(&self) -> u64 {
         self.last.saturating_sub(self.first).saturating_add(1)
-    }
-}
-
-/// `unsatisfied-range = "bytes" SP "*/" complete-length` (RFC 9110 section 14.4), which comes with
-/// status 416: how many bytes there are in all.
-pub fn parse_unsatisfied_range(value: &[u8]) -> Result<u64, Violation> {
-    match range_and_complete(value)? {
-        (b"*", complete) => number(complete).ok_or(BAD_RANGE),
-        _ => Err(BAD_RANGE),
     }
 }
 
@@ -531,13 +541,6 @@ mod tests {
             "lines 0-1/2",
         ] {
             assert!(ContentRange::parse(value.as_bytes()).is_err(), "{value:?}");
-        }
-        assert_eq!(parse_unsatisfied_range(b"bytes */1234"), Ok(1234));
-        for value in ["bytes */*", "bytes 0-1/2", "bytes */", "*/5", "bytes **/5"] {
-            assert!(
-                parse_unsatisfied_range(value.as_bytes()).is_err(),
-                "{value:?}"
-            );
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Read;
 
+use crate::authorize::Authorization;
 use proto_transport::{without_password, Endpoint, Error, Position, Result, Secret, Security, Url};
 
 /// A method (RFC 9110 section 9): a token, in its own case.
@@ -139,6 +140,7 @@ pub struct Request {
     /// What is sent behind the head.
     pub content: Option<Content>,
     fields: Vec<(String, Value)>,
+    authorization: Option<Secret>,
 }
 
 /// Fields that frame the message, so that only this crate may say them.
@@ -172,6 +174,7 @@ impl Request {
             target,
             content: None,
             fields: Vec::new(),
+            authorization: None,
         }
     }
 
@@ -203,6 +206,24 @@ impl Request {
         Ok(())
     }
 
+    /// Sets the value of the Authorization field, in place of what would answer a server that asks.
+    pub fn authorize(&mut self, value: Secret) -> Result<()> {
+        check_field("Authorization", value.reveal())?;
+        self.authorization = Some(value);
+        Ok(())
+    }
+
+    /// `credentials = auth-scheme [ 1*SP ( token68 / #auth-param ) ]` (RFC 9110 section 11.4)
+    pub(crate) fn authorization(&self) -> Option<Authorization> {
+        let value = self.authorization.as_ref()?.reveal();
+        // A value without a scheme is a secret as a whole.
+        let (scheme, secret) = value.split_once(' ').unwrap_or(("", value));
+        Some(Authorization {
+            scheme: scheme.to_owned(),
+            value: Secret::from(secret),
+        })
+    }
+
     /// Whether a field of this name is there.
     pub fn has_field(&self, name: &str) -> bool {
         self.fields
@@ -216,6 +237,7 @@ impl Request {
         bare && self.method == other.method
             && self.target == other.target
             && self.fields == other.fields
+            && self.authorization == other.authorization
     }
 
     /// The same request at another target, as a redirect wants it. What may tell who asks stays
@@ -232,6 +254,7 @@ impl Request {
             target,
             content: None,
             fields: fields.cloned().collect(),
+            authorization: self.authorization.clone().filter(|_| same),
         }
     }
 

@@ -144,23 +144,44 @@ impl Replay {
         let started = Instant::now();
         let mut progress = locked(&self.progress);
         loop {
-            let missing = self.scripts.len().saturating_sub(progress.begun);
             let limit = match (progress.running, &progress.problem) {
                 (1.., _) => self.silence + FAREWELL + ARRIVAL,
-                (0, None) if missing > 0 => ARRIVAL,
-                (0, Some(problem)) => return problem.clone(),
-                (0, None) => return Outcome::AsWritten,
+                (0, None) if self.missing(&progress) > 0 => ARRIVAL,
+                (0, _) => return self.judged(&progress),
             };
             let Some(left) = limit.checked_sub(started.elapsed()) else {
-                let unfinished = match progress.running {
-                    0 => Outcome::Unused(missing),
-                    _ => Outcome::Unfinished,
-                };
-                return progress.problem.clone().unwrap_or(unfinished);
+                return self.judged(&progress);
             };
             let woken = self.changed.wait_timeout(progress, left);
             progress = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// How it went, without waiting for what is under way or to come.
+    pub fn outcome_so_far(&self) -> Outcome {
+        self.judged(&locked(&self.progress))
+    }
+
+    /// Whether the outcome is final: nothing is under way, and either every connection was made or
+    /// the client has not kept to the session.
+    pub fn is_over(&self) -> bool {
+        let progress = locked(&self.progress);
+        let complete = progress.problem.is_some() || self.missing(&progress) == 0;
+        progress.running == 0 && complete
+    }
+
+    fn judged(&self, progress: &Progress) -> Outcome {
+        match (&progress.problem, progress.running, self.missing(progress)) {
+            (Some(problem), _, _) => problem.clone(),
+            (None, 1.., _) => Outcome::Unfinished,
+            (None, 0, 0) => Outcome::AsWritten,
+            (None, 0, missing) => Outcome::Unused(missing),
+        }
+    }
+
+    /// How many connections of the session were not made yet.
+    fn missing(&self, progress: &Progress) -> usize {
+        self.scripts.len().saturating_sub(progress.begun)
     }
 
     fn update(&self, change: impl FnOnce(&mut Progress)) {

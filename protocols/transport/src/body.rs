@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
@@ -77,14 +78,25 @@ impl<'c, F: Framing> Body<'c, F> {
         }
     }
 
-    /// Reads the rest of the body and forgets it, if that is at most `limit` bytes; a longer body
-    /// costs the connection. Returns whether the end was reached.
-    pub fn discard(mut self, limit: u64) -> Result<bool> {
+    /// Reads the rest of the body and forgets it, if that is at most `limit` bytes and takes at most
+    /// `time`; a longer body costs the connection. Returns whether the end was reached.
+    pub fn discard(mut self, limit: u64, time: Duration) -> Result<bool> {
+        if self.framing.ends_at_close() {
+            return Ok(false);
+        }
+        let silence = self.connection.silence();
+        self.connection.set_silence(silence.min(time));
+        let result = self.pass_over(limit, Instant::now() + time);
+        self.connection.set_silence(silence);
+        result
+    }
+
+    fn pass_over(&mut self, limit: u64, end: Instant) -> Result<bool> {
         let mut left = limit;
         while let Some(part) = self.next_part()? {
             match left.checked_sub(part.len() as u64) {
-                Some(rest) => left = rest,
-                None => return Ok(false),
+                Some(rest) if Instant::now() < end => left = rest,
+                _ => return Ok(false),
             }
         }
         Ok(true)
@@ -242,13 +254,21 @@ mod tests {
         assert!(!connection.is_reusable());
     }
 
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_body_that_ends_with_the_connection_is_never_worth_reading() {
+        let mut connection = Connection::over(Memory::new("abc"));
+        assert!(!connection.body(UntilClose).discard(100, SOON).unwrap());
+    }
+
     #[test]
     fn only_a_short_rest_is_worth_reading() {
         let mut connection = Connection::over(Memory::new("abcdef+OK\r\n"));
-        assert!(connection.body(Length::new(6)).discard(6).unwrap());
+        assert!(connection.body(Length::new(6)).discard(6, SOON).unwrap());
         assert_eq!(connection.read_line().unwrap(), b"+OK");
         let mut connection = Connection::over(Memory::new("abcdef"));
-        assert!(!connection.body(Length::new(6)).discard(5).unwrap());
+        assert!(!connection.body(Length::new(6)).discard(5, SOON).unwrap());
         assert!(!connection.is_reusable());
     }
 

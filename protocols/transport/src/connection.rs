@@ -59,6 +59,8 @@ pub struct Connection {
     /// Something was not sent to its end, so the peer would not understand what we say next. It
     /// may still be heard.
     pub(crate) cut_short: bool,
+    /// Bytes that were ever read.
+    heard: u64,
 }
 
 /// Output that waits for a flush is written when it reaches this, so that memory stays bounded.
@@ -104,6 +106,7 @@ impl Connection {
             secret_replies: &[],
             out_of_step: false,
             cut_short: false,
+            heard: 0,
         }
     }
 
@@ -129,6 +132,11 @@ impl Connection {
     /// Changes how long silence may last, for a step that may take longer.
     pub fn set_silence(&mut self, silence: Duration) {
         self.timeouts.silence = silence;
+    }
+
+    /// How long silence may last.
+    pub fn silence(&self) -> Duration {
+        self.timeouts.silence
     }
 
     /// Whether what we write is encrypted.
@@ -198,9 +206,18 @@ impl Connection {
             return Err(self.closed("the connection is gone"));
         };
         stream.set_deadline(Some(deadline));
-        self.input
-            .fill_from(stream)
-            .map_err(|error| self.broken(started, error))
+        match self.input.fill_from(stream) {
+            Ok(count) => {
+                self.heard = self.heard.saturating_add(count as u64);
+                Ok(count)
+            }
+            Err(error) => Err(self.broken(started, error)),
+        }
+    }
+
+    /// How many bytes were ever read; those that were moved unseen do not count.
+    pub fn heard(&self) -> u64 {
+        self.heard
     }
 
     /// Whether there are bytes that were read and not yet used.
@@ -341,8 +358,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what is queued.
+    /// Sends what is queued. After an error nothing is queued any more: what the peer did not take
+    /// now it must not get later, out of its place.
     pub fn flush(&mut self) -> Result<()> {
+        let sent = self.send_queued();
+        self.output.clear();
+        sent
+    }
+
+    fn send_queued(&mut self) -> Result<()> {
         let mut sent = 0;
         while let Some(rest) = self.output.get(sent..).filter(|rest| !rest.is_empty()) {
             let deadline = self.timeouts.end_of(self.timeouts.silence);
@@ -358,7 +382,6 @@ impl Connection {
                 Err(error) => return Err(self.broken(started, error)),
             }
         }
-        self.output.clear();
         Ok(())
     }
 

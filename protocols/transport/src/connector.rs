@@ -34,6 +34,8 @@ pub struct Connector {
     pub unix_socket: Option<PathBuf>,
     /// Which proxy is asked for which host.
     pub proxies: Proxies,
+    /// Whether we may log in to a proxy without TLS that is on another machine.
+    pub allow_clear_credentials: bool,
     /// What is asked of TLS.
     pub tls: Arc<Tls>,
     /// Where conversations are recorded.
@@ -61,6 +63,21 @@ impl Connector {
         Ok(connection)
     }
 
+    /// Whether what is said to an endpoint without TLS stays on this machine. A host that is named
+    /// `localhost` is another one's when a proxy or `connect_to` leads there.
+    pub fn is_private(&self, endpoint: &Endpoint) -> bool {
+        if self.unix_socket.is_some() {
+            return endpoint.is_loopback();
+        }
+        let dialled = self.connect_to.as_ref().map(|(host, _)| Endpoint {
+            host: host.clone(),
+            ..endpoint.clone()
+        });
+        endpoint.is_loopback()
+            && self.proxies.choose(endpoint).is_none()
+            && dialled.is_none_or(|dialled| dialled.is_loopback())
+    }
+
     /// The way to an endpoint, before any TLS with it.
     fn reach(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Connection> {
         let route = match self.unix_socket {
@@ -79,6 +96,9 @@ impl Connector {
     }
 
     fn reach_proxy(&self, proxy: &Proxy, deadline: Instant) -> Result<Connection> {
+        if !self.allow_clear_credentials {
+            proxy.keep_secrets()?;
+        }
         let mut connection = self.open(&proxy.endpoint, None, deadline)?;
         connection.facts_mut().proxy = Some(proxy.to_string());
         if proxy.endpoint.security == Security::Tls {
@@ -177,5 +197,33 @@ fn unreachable(endpoint: &Endpoint, why: String) -> Error {
         peer: endpoint.to_string(),
         because: Unreachable::NobodyAnswers,
         why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peer_that_is_dialled_decides_who_may_listen() {
+        let private = |connector: &Connector, host: &str| {
+            connector.is_private(&Endpoint {
+                scheme: "http".to_owned(),
+                host: host.to_owned(),
+                port: 80,
+                security: Security::Plain,
+            })
+        };
+        let mut connector = Connector::default();
+        assert!(private(&connector, "localhost"));
+        assert!(!private(&connector, "far.example"));
+        connector.connect_to = Some(("::1".to_owned(), 1));
+        assert!(private(&connector, "localhost"));
+        assert!(!private(&connector, "far.example"));
+        connector.connect_to = Some(("192.0.2.1".to_owned(), 1));
+        assert!(!private(&connector, "localhost"));
+        connector.connect_to = None;
+        connector.proxies.all = Some(Proxy::parse("http://localhost").unwrap());
+        assert!(!private(&connector, "localhost"));
     }
 }

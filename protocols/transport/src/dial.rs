@@ -40,13 +40,17 @@ pub(crate) fn dial(
             return Err(timed_out(peer, started));
         }
         let next_start = match waiting.next() {
-            Some(address) => {
-                match begin(address, bind) {
-                    Ok(attempt) => under_way.push(attempt),
-                    Err(error) => failures.push(format!("{address}: {error}")),
+            Some(address) => match begin(address, bind) {
+                Ok(attempt) => {
+                    under_way.push(attempt);
+                    Some(Instant::now() + HEAD_START)
                 }
-                Some(Instant::now() + HEAD_START)
-            }
+                Err(error) => {
+                    failures.push(format!("{address}: {error}"));
+                    // What has failed already needs no head start.
+                    Some(Instant::now())
+                }
+            },
             None => None,
         };
         // Wait until an attempt ends, or until it is time for the next one.
@@ -213,6 +217,20 @@ mod tests {
         let addresses = [silent, open.local_addr().unwrap()];
         let (_, address) = dial("test", &addresses, None, soon()).unwrap();
         assert_eq!(address, addresses[1]);
+    }
+
+    #[test]
+    fn a_failure_at_once_moves_on_also_while_others_are_under_way() {
+        let (_listener, _queue, silent) = tarpit();
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        // From an IPv4 address none of these can even begin. A head start for each is 10 s.
+        let mut addresses = vec!["[::1]:1".parse().unwrap(); 40];
+        addresses.insert(0, silent);
+        addresses.push(open.local_addr().unwrap());
+        let local = Some("127.0.0.1".parse().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (_, address) = dial("test", &addresses, local, deadline).unwrap();
+        assert_eq!(address, open.local_addr().unwrap());
     }
 
     #[test]

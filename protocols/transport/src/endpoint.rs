@@ -102,12 +102,12 @@ pub fn parse_url(text: &str, default_scheme: &str) -> Result<Url> {
             "a URL cannot hold control characters, spaces or backslashes; write them as %XX",
         ));
     }
-    let whole = match text.split_once("://") {
-        Some((scheme, _)) if is_scheme(scheme) => text.to_owned(),
-        _ => format!("{default_scheme}://{text}"),
+    let (scheme, rest) = split_scheme(text);
+    let whole = match scheme {
+        "" => format!("{default_scheme}://{text}"),
+        _ => text.to_owned(),
     };
-    let authority = whole.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let (authority, _) = split_authority(rest);
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
@@ -125,6 +125,19 @@ pub fn parse_url(text: &str, default_scheme: &str) -> Result<Url> {
             .map_err(|error| wrong(&error.to_string()))?;
     }
     Ok(url)
+}
+
+/// A text behind its `scheme://`, which is empty if there is none.
+fn split_scheme(text: &str) -> (&str, &str) {
+    match text.split_once("://") {
+        Some((scheme, _)) if is_scheme(scheme) => text.split_at(scheme.len() + 3),
+        _ => ("", text),
+    }
+}
+
+/// `authority = [ userinfo "@" ] host [ ":" port ]`, and what follows it (RFC 3986 section 3.2)
+fn split_authority(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -150,35 +163,51 @@ pub fn decoded(part: &str, what: &str) -> Result<String> {
 
 /// A URL as it may be shown: without its password.
 pub fn without_password(url: &Url) -> String {
-    hide_password(url.as_str())
+    cut_password(url.as_str())
 }
 
 /// A text that may be a URL, as it may be shown: without its password. It need not be a valid one,
-/// and may lack its scheme.
+/// and may lack its scheme. Where nobody can say where a password ends, all that could be one is
+/// left out.
 pub fn hide_password(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(start);
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    match authority.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((user, _)) => format!("{scheme}{user}@{host}{path}"),
-            None => text.to_owned(),
-        },
+    match parse_url(text, "http") {
+        Ok(_) if !may_hide_in_path(text) => cut_password(text),
+        _ => hide_user(text),
+    }
+}
+
+/// Takes the password out of a text that is a URL for certain.
+fn cut_password(text: &str) -> String {
+    let (scheme, rest) = split_scheme(text);
+    let (authority, path) = split_authority(rest);
+    let user = authority.rsplit_once('@');
+    match user.and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
+        Some((user, host)) => format!("{scheme}{user}@{host}{path}"),
         None => text.to_owned(),
     }
+}
+
+/// Whether a URL may be meant as `user:password@host` with a `/`, `?` or `#` in the password: an `@`
+/// comes behind what looks like host and port, and does not look like it much.
+fn may_hide_in_path(text: &str) -> bool {
+    let (authority, path) = split_authority(split_scheme(text).1);
+    // What is behind an IPv6 address, or all.
+    let end = authority.rsplit(']').next().unwrap_or_default();
+    let Some((_, port)) = end.split_once(':') else {
+        return false;
+    };
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_clear = authority.contains('@') || is_port && path.starts_with('/');
+    path.contains('@') && !is_clear
 }
 
 /// Text that is no URL, without all that could be a user and a password: where they would end
 /// nobody can say.
 fn hide_user(text: &str) -> String {
-    let Some((before, rest)) = text.rsplit_once('@') else {
-        return text.to_owned();
-    };
-    let scheme = before
-        .split_once("://")
-        .map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
-    format!("{scheme}…@{rest}")
+    match text.rsplit_once('@') {
+        Some((before, rest)) => format!("{}…@{rest}", split_scheme(before).0),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -272,6 +301,30 @@ mod tests {
         ] {
             let error = parse_url(wrong, "ftp").unwrap_err().to_string();
             assert!(!error.contains("ary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn passwords_hide_in_no_part_of_a_text() {
+        for (text, shown) in [
+            ("me:canary@host/?to=http://z/", "me@host/?to=http://z/"),
+            ("http://me:can/ary@h/", "http://…@h/"),
+            ("http://me:can#ary@h/", "http://…@h/"),
+            ("http://me:can?ary@h/", "http://…@h/"),
+            ("http://me:12#ary@h/", "http://…@h/"),
+            ("http://me:/ary@h/", "http://…@h/"),
+            ("http://me@x:can/ary@h/", "http://…@h/"),
+            ("me:can/ary@h", "…@h"),
+            ("me:canary@ho st/?to=http://z/@", "…@"),
+            ("me:can ary@h/?to=http://z/", "…@h/?to=http://z/"),
+            ("socks5h://u:canary@h:1", "socks5h://u@h:1"),
+            ("http://u:can@ary@h/x@y", "http://u@h/x@y"),
+            ("http://h:80/a@b", "http://h:80/a@b"),
+            ("http://[::1]/a@b", "http://[::1]/a@b"),
+            ("http://h/a@b:c", "http://h/a@b:c"),
+            ("no url", "no url"),
+        ] {
+            assert_eq!(hide_password(text), shown, "{text}");
         }
     }
 

@@ -66,6 +66,23 @@ impl Proxy {
         Some(("Basic ", Secret::from(STANDARD.encode(pair))))
     }
 
+    /// Refuses to prove who we are to a proxy where others may listen: Basic and RFC 1929 send the
+    /// password itself.
+    pub(crate) fn keep_secrets(&self) -> Result<()> {
+        let in_clear = self.endpoint.security != Security::Tls && !self.endpoint.is_loopback();
+        match self.credentials.is_some() && in_clear {
+            true => Err(Error::Insecure {
+                peer: self.endpoint.to_string(),
+                doing: "logging in to the proxy".to_owned(),
+                why:
+                    "the password would go in the clear; use an https proxy, or --plain to allow it"
+                        .to_owned(),
+                certificate: false,
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Asks the proxy for a way to `target`. Afterwards the connection is as good as direct.
     pub(crate) fn tunnel(&self, connection: &mut Connection, target: &Endpoint) -> Result<()> {
         connection.doing("asking the proxy for a way through");
@@ -522,6 +539,22 @@ mod tests {
         let mut connection = Connection::over(Memory::in_pieces([[5, 0]]));
         let result = proxy.tunnel(&mut connection, &endpoint("smtp", &"a".repeat(256), 25));
         assert!(matches!(result, Err(Error::Illegal { .. })));
+    }
+
+    #[test]
+    fn a_login_is_kept_from_who_may_listen() {
+        for (proxy, kept) in [
+            ("http://u:p@far.example", true),
+            ("socks5://u:p@far.example", true),
+            ("socks5h://u:p@192.0.2.1", true),
+            ("https://u:p@far.example", false),
+            ("http://u:p@localhost", false),
+            ("socks5://u:p@[::1]", false),
+            ("http://far.example", false),
+        ] {
+            let refused = Proxy::parse(proxy).unwrap().keep_secrets();
+            assert_eq!(refused.is_err(), kept, "{proxy}");
+        }
     }
 
     #[test]

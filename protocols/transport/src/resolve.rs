@@ -75,13 +75,14 @@ fn ask_the_system(host: &str, port: u16, deadline: Instant) -> Result<Vec<Socket
     let started = Instant::now();
     let (answer, answered) = mpsc::channel();
     let name = host.to_owned();
-    thread::spawn(move || {
+    let thread = thread::Builder::new().spawn(move || {
         let found = (name.as_str(), port)
             .to_socket_addrs()
             .map(|addresses| addresses.collect());
         // Nobody may be waiting any more.
         let _ = answer.send(found);
     });
+    thread.map_err(|error| Error::io("starting a thread for resolving the name", error))?;
     match answered.recv_timeout(deadline.saturating_duration_since(started)) {
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(no_such_host(host, error.to_string())),

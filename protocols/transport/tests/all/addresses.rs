@@ -13,7 +13,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::assert_error;
 use crate::kit::{
-    assert_says, connector, echo, endpoint, failure, serve, start, talk, Heard, PATIENCE, SHORT,
+    assert_says, connector, echo, endpoint, failure, has_ipv6, serve, start, talk, Heard, PATIENCE,
+    SHORT,
 };
 
 const BOTH: [IpAddr; 2] = [
@@ -72,6 +73,9 @@ fn of_two_addresses_the_one_that_answers_is_taken() {
     );
     talk(&mut connection).unwrap();
     // Never answered.
+    if !has_ipv6() {
+        return;
+    }
     let (live, _tarpit, _queue) = on_one_of_two();
     let there = endpoint("localhost", live.port(), Security::Plain);
     let mut connection = connector().connect(&there).unwrap();
@@ -81,6 +85,9 @@ fn of_two_addresses_the_one_that_answers_is_taken() {
 
 #[test]
 fn an_address_that_never_answers_is_a_time_out() {
+    if !has_ipv6() {
+        return;
+    }
     let (live, _tarpit, _queue) = on_one_of_two();
     let mut connector = connector();
     connector.timeouts.connect = SHORT;
@@ -92,6 +99,9 @@ fn an_address_that_never_answers_is_a_time_out() {
 
 #[test]
 fn the_family_that_was_asked_for_is_the_only_one_used() {
+    if !has_ipv6() {
+        return;
+    }
     let (four, six) = on_both();
     for (family, wanted, other) in [(Family::V4, &four, &six), (Family::V6, &six, &four)] {
         let before = other.connections();

@@ -1,8 +1,9 @@
 //! What every test needs: a patient connector, servers on the loopback, and a closer look at errors.
 
 use std::io;
+use std::net::{Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use proto_mock::{Identity, Options, Peer, Server, Service, AUTHORITY};
@@ -23,6 +24,16 @@ pub fn endpoint(host: &str, port: u16, security: Security) -> Endpoint {
         port,
         security,
     }
+}
+
+/// Whether this machine has `::1`. Where IPv6 is off, what needs it says so and is left out.
+pub fn has_ipv6() -> bool {
+    static PROBED: OnceLock<bool> = OnceLock::new();
+    let has = *PROBED.get_or_init(|| TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok());
+    if !has {
+        eprintln!("SKIPPED: ::1 cannot be used here");
+    }
+    has
 }
 
 /// Trusts the test authority.

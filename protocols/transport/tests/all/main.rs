@@ -9,6 +9,7 @@ mod ends;
 mod faults;
 mod handshakes;
 mod kit;
+mod lines;
 mod proxies;
 mod splice;
 mod start_tls;
