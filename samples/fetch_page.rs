@@ -18,7 +18,11 @@ fn main() -> Result<()> {
 
     let mut response = client.send(request, &mut Vec::new())?;
     let head = response.head();
-    eprintln!("{} {}\n", head.status, String::from_utf8_lossy(&head.reason));
+    eprintln!(
+        "{} {}\n",
+        head.status,
+        String::from_utf8_lossy(&head.reason)
+    );
 
     // Parts of the connection's own buffer; the whole is never in memory.
     let mut body = response.body();

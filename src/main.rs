@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod credentials;
+mod direct;
 mod download;
 mod exit_code;
 mod netrc;

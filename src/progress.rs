@@ -55,7 +55,7 @@ impl Progress {
             if Some(total.position()) == total.length() {
                 total.finish_and_clear();
             } else if self.started.elapsed() > PATIENCE {
-                lines.add(total.clone());
+                lines.add(total.clone()).tick();
             }
         }
     }

@@ -14,8 +14,9 @@ use proto_transport::{error_of, without_password, Body, Error, Framing, Result, 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::direct::Direct;
 use crate::download::HttpArgs;
-use crate::output::{Direct, Origin, PartFile};
+use crate::output::{Origin, PartFile};
 use crate::progress::{Progress, Transfer};
 use crate::report::{Record, Stage};
 

@@ -141,7 +141,10 @@ fn asked_with(prepare: impl Fn(Command) -> Command) -> Asked {
     let mut command = terminal.command(&plain);
     assert!(terminal.echoes());
     let child = Running(command.current_dir(folder.path()).spawn().unwrap());
-    terminal.shows(&format!("Password of fred at localhost:{}: ", server.port()));
+    terminal.shows(&format!(
+        "Password of fred at localhost:{}: ",
+        server.port()
+    ));
     assert!(!terminal.echoes());
     Asked {
         terminal,
@@ -244,9 +247,8 @@ fn a_password_is_asked_for_once_for_each_user_and_service() {
     let mut terminal = Terminal::new();
     let (server, folder) = (protected(), folder());
     let port = server.port();
-    let url = |user: &str, host: &str, size: u8| {
-        format!("http://{user}{host}:{port}/mock/bytes/{size}")
-    };
+    let url =
+        |user: &str, host: &str, size: u8| format!("http://{user}{host}:{port}/mock/bytes/{size}");
     let urls = [
         url("", "localhost", 1),
         url("", "localhost", 2),

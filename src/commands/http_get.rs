@@ -13,9 +13,10 @@ use serde_json::json;
 
 use crate::cli::CommonArgs;
 use crate::credentials::Credentials;
+use crate::direct::Direct;
 use crate::download::{self, HttpArgs, Try};
 use crate::exit_code::worst;
-use crate::output::{refuse_existing, Direct};
+use crate::output::refuse_existing;
 use crate::parallel::{self, Queue};
 use crate::progress::Progress;
 use crate::report::{json_line, Record, Report, Stage};

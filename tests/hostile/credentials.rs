@@ -158,7 +158,10 @@ fn a_header_of_the_users_own_does_not_go_in_the_clear_to_another_machine() {
         assert!(!server.heard().contains(CANARY));
     }
     for (header, said) in [
-        ("Authorization: Bearer canary-7Q", "\nAuthorization: Bearer canary-7Q\n"),
+        (
+            "Authorization: Bearer canary-7Q",
+            "\nAuthorization: Bearer canary-7Q\n",
+        ),
         ("authorization:canary-7Q", "canary-7Q\n"),
     ] {
         let options = ["--connect-to", &dial, "--header", header, "--plain"];
@@ -172,7 +175,9 @@ fn said_for(server: &Talker, path: &str) -> Vec<String> {
     let heads = server.heads().into_iter();
     let heads = heads.filter(|head| head.starts_with(&format!("GET {path} ")));
     let lines = heads.filter_map(|head| {
-        let line = head.lines().find(|line| line.starts_with("Authorization: "));
+        let line = head
+            .lines()
+            .find(|line| line.starts_with("Authorization: "));
         line.map(str::to_owned)
     });
     lines.collect()
@@ -185,19 +190,27 @@ const B: &str = "Authorization: Basic YjpwYg==";
 #[test]
 fn each_url_of_an_origin_has_its_own_user() {
     for options in [&[][..], &["--auth", "basic"]] {
-        let server = talker(|_, head| {
-            match (head.contains("\nAuthorization: "), head.contains("/lead ")) {
-                (false, _) => response("401 No", &["WWW-Authenticate: Basic realm=\"x\""], b""),
-                (true, true) => super::found("/led"),
-                (true, false) => ok(b"in"),
-            }
-        });
+        let server =
+            talker(
+                |_, head| match (head.contains("\nAuthorization: "), head.contains("/lead ")) {
+                    (false, _) => response("401 No", &["WWW-Authenticate: Basic realm=\"x\""], b""),
+                    (true, true) => super::found("/led"),
+                    (true, false) => ok(b"in"),
+                },
+            );
         let url = |user: &str, path: &str| {
-            server.url(path).replace("http://", &format!("http://{user}@"))
+            server
+                .url(path)
+                .replace("http://", &format!("http://{user}@"))
         };
         let folder = folder();
         let mut command = command(&["http-get", "--output-dir", "out"]);
-        command.args([url("a:pa", "/x"), url("b:pb", "/y"), url("a:pa", "/z"), url("b:pb", "/lead")]);
+        command.args([
+            url("a:pa", "/x"),
+            url("b:pb", "/y"),
+            url("a:pa", "/z"),
+            url("b:pb", "/lead"),
+        ]);
         command.args(options).current_dir(folder.path());
         assert_harmless(&Run::from(command.output().unwrap()).exits(0));
         for (path, said) in [("/x", A), ("/y", B), ("/z", A), ("/lead", B), ("/led", B)] {
@@ -213,7 +226,9 @@ fn a_password_that_is_given_is_for_one_user() {
         asking(&["Basic realm=\"x\""]),
     );
     let url = |server: &Talker, user: &str| {
-        server.url("/").replace("http://", &format!("http://{user}@"))
+        server
+            .url("/")
+            .replace("http://", &format!("http://{user}@"))
     };
     // Without a terminal nobody can be asked for the other one.
     let mut command = std::process::Command::new("setsid");
@@ -222,7 +237,11 @@ fn a_password_that_is_given_is_for_one_user() {
     let run = Run::from(command.env("PROTO_PASSWORD", "pa").output().unwrap()).exits(64);
     assert_harmless(&run);
     assert!(first.heard().contains(A), "{}", first.heard());
-    assert!(!second.heard().contains("Authorization"), "{}", second.heard());
+    assert!(
+        !second.heard().contains("Authorization"),
+        "{}",
+        second.heard()
+    );
     // With -u it belongs to that user, wherever the command goes.
     let mut command = crate::harness::command(&["http-get", "-u", "a"]);
     command.args([url(&first, "a"), url(&second, "b")]);
@@ -234,7 +253,11 @@ fn a_password_that_is_given_is_for_one_user() {
 #[test]
 fn a_password_on_the_command_line_is_warned_of_once() {
     let server = talker(|_, _| ok(b"in"));
-    let url = |user: &str, path: &str| server.url(path).replace("http://", &format!("http://{user}"));
+    let url = |user: &str, path: &str| {
+        server
+            .url(path)
+            .replace("http://", &format!("http://{user}"))
+    };
     for (user, options, times) in [
         ("a:pa@", &["-j", "3"][..], 1),
         ("a:pa@", &["-q"], 0),
@@ -243,10 +266,17 @@ fn a_password_on_the_command_line_is_warned_of_once() {
     ] {
         let folder = folder();
         let mut command = command(&["http-get", "--output-dir", "out"]);
-        command.args([url(user, "/x"), url(user, "/y"), url(user, "/z")]).args(options);
-        command.current_dir(folder.path()).env("PROTO_PASSWORD", "pa");
+        command
+            .args([url(user, "/x"), url(user, "/y"), url(user, "/z")])
+            .args(options);
+        command
+            .current_dir(folder.path())
+            .env("PROTO_PASSWORD", "pa");
         let run = Run::from(command.output().unwrap()).exits(0);
-        let told = run.stderr.matches("warning: a URL holds a password").count();
+        let told = run
+            .stderr
+            .matches("warning: a URL holds a password")
+            .count();
         assert_eq!(told, times, "{user} {}", run.stderr);
     }
 }
@@ -266,10 +296,15 @@ fn a_password_in_what_is_no_url_is_hidden_too() {
         let run = Run::from(command.current_dir(folder.path()).output().unwrap()).exits(64);
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let seen = run.stderr + &read("transcript") + &read("report");
-        assert!(!seen.contains("canary") && !seen.contains("7Q"), "{wrong}: {seen}");
+        assert!(
+            !seen.contains("canary") && !seen.contains("7Q"),
+            "{wrong}: {seen}"
+        );
     }
     let server = talker(|_, _| ok(b"here"));
-    let url = server.url("/?to=http://z/").replace("http://localhost", "fred:canary@localhost");
+    let url = server
+        .url("/?to=http://z/")
+        .replace("http://localhost", "fred:canary@localhost");
     let attempt = download(&url, &["--transcript", "transcript"]).gives(b"here");
     let transcript = fs::read_to_string(attempt.path().join("transcript")).unwrap();
     assert!(!transcript.contains("canary"), "{transcript}");

@@ -226,7 +226,7 @@ fn a_redirect_behind_a_proxy_sheds_what_is_for_the_origin() {
 #[test]
 fn a_proxy_on_another_machine_gets_no_password_in_the_clear() {
     for kind in ["http", "socks5", "socks5h"] {
-        for url in ["http://origin.example/", "https://origin.example/"] {
+        for url in ["http://192.0.2.2/", "https://192.0.2.2/"] {
             let address = format!("{kind}://puser:canary@192.0.2.1:9");
             let short = ["--proxy", &address, "--connect-timeout", "1s"];
             let attempt = download(url, &short).fails(76).says("--plain");

@@ -339,7 +339,10 @@ fn two_hundred_urls_come_over_sixteen_connections() {
             .collect();
         list += &format!("{base}/none\n");
         fs::write(here.path().join("list"), list).unwrap();
-        let (ca, more) = (authority(), ["-i", "list", "-j", "16", "--output-dir", "out"]);
+        let (ca, more) = (
+            authority(),
+            ["-i", "list", "-j", "16", "--output-dir", "out"],
+        );
         let arguments = [&["http-get", "--ca", &ca], &more[..]].concat();
         proto_in(here.path(), &arguments).exits(69).says("1 of 201");
         assert_eq!(names(&here.path().join("out")).len(), 200);

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::assert_error;
 use crate::kit::{
-    assert_says, connector, connector_with, echo, endpoint, failure, has_ipv6, policy, sample, serve,
-    start, talk,
+    assert_says, connector, connector_with, echo, endpoint, failure, has_ipv6, policy, sample,
+    serve, start, talk,
 };
 
 /// Whom the tests connect to, by the name of the server's certificate.
