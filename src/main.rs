@@ -19,6 +19,7 @@ mod save;
 mod tls_roots;
 mod trace;
 mod units;
+mod wanted;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;

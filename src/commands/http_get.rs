@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use proto_http::{file_name, Client, Method, Request, Response, Target};
-use proto_transport::{hide_password, parse_url, without_password, Error, Refusal, Result, Url};
+use proto_transport::{hide_password, without_password, Error, Refusal, Result, Url};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::report::{json_line, Record, Report, Stage};
 use crate::safe_name::safe_name;
 use crate::save::{check_digest, malformed, Destination, Resume, Save};
+use crate::wanted::Wanted;
 
 /// Download: bodies to stdout or files.
 #[derive(clap::Args)]
@@ -85,7 +86,7 @@ fn checksum(text: &str) -> std::result::Result<[u8; 32], String> {
 
 /// Downloads everything; one failure does not stop the rest.
 pub fn run(args: &Args) -> Result<u8> {
-    let Wanted { urls, wrong } = Wanted::read(args)?;
+    let Wanted { urls, wrong } = Wanted::read(&args.urls, args.input_file.as_deref())?;
     let plan = Plan::new(args, urls.len())?;
     let report = Report::create(args.common.report.as_deref())?;
     let progress = Progress::new(args.common.looking.quiet, urls.len());
@@ -163,61 +164,6 @@ impl Ended {
         progress.say(&format!("proto: {error}"));
         self.codes.push(crate::exit_code::exit_code(error));
     }
-}
-
-/// More URLs than this are a mistake.
-const LONGEST_LIST: u64 = 256 * 1024 * 1024;
-
-/// What the user wants downloaded.
-struct Wanted {
-    urls: Arc<[Url]>,
-    /// What is no URL, and why.
-    wrong: Vec<(String, Error)>,
-}
-
-impl Wanted {
-    fn read(args: &Args) -> Result<Wanted> {
-        let mut texts = args.urls.clone();
-        if let Some(path) = &args.input_file {
-            let list = read_list(path)?;
-            let lines = list.lines().map(str::trim);
-            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-            texts.extend(lines.map(str::to_owned));
-        }
-        let (mut urls, mut wrong) = (Vec::new(), Vec::new());
-        for text in texts {
-            match parse_url(&text, "http") {
-                Ok(url) => urls.push(url),
-                Err(error) => wrong.push((text, error)),
-            }
-        }
-        Ok(Wanted {
-            urls: urls.into(),
-            wrong,
-        })
-    }
-}
-
-fn read_list(path: &Path) -> Result<String> {
-    let failed = |error| Error::io(format!("reading {}", path.display()), error);
-    let source: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(fs::File::open(path).map_err(failed)?),
-    };
-    let mut bytes = Vec::new();
-    source
-        .take(LONGEST_LIST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > LONGEST_LIST {
-        return Err(Error::TooLarge {
-            what: format!("{}: the list, in bytes,", path.display()),
-            limit: LONGEST_LIST,
-        });
-    }
-    // A line that is not UTF-8 is no URL, and only that line: the mark in its place makes it none.
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }
 
 /// Names of standard output. The last two are links that lead to whatever it is.
@@ -574,6 +520,7 @@ impl Job<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto_transport::parse_url;
 
     #[test]
     fn names_come_from_the_url_and_are_safe() {
