@@ -126,14 +126,14 @@ fn proof(credentials: &Credentials, named: &[Url], target: &Target) -> Result<Op
         .filter(here)
         .find(|url| url.username() == user)
         .or_else(|| named.iter().find(|url| user.is_empty() && here(url)));
-    let first_user = named
-        .iter()
-        .map(Url::username)
-        .find(|user| !user.is_empty());
+    let first_user = || {
+        let mut users = named.iter().map(Url::username);
+        users.find(|user| !user.is_empty())
+    };
     let login = match url {
         Some(url) => match credentials.token()? {
             Some(token) => return Ok(Some(Proof::Token(token))),
-            None => credentials.for_target(url, endpoint, first_user)?,
+            None => credentials.for_target(url, endpoint, first_user())?,
         },
         None => credentials.for_host(endpoint),
     };

@@ -70,14 +70,15 @@ impl PartFile {
         };
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)) {
-            Ok(file) if !with_suffix(name, ".part").exists() => Ok(PartFile {
+            Ok(file) => Ok(PartFile {
                 file: File::from(file),
                 name: name.to_owned(),
                 part: None,
                 force,
                 remembered: false,
             }),
-            _ => PartFile::begin(name, force),
+            // Not every file system has files without a name.
+            Err(_) => PartFile::begin(name, force),
         }
     }
 

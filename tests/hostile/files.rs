@@ -196,7 +196,8 @@ fn links_that_wait_for_us_are_not_written_through() {
 
 #[test]
 fn what_is_in_the_way_stays_as_it_is() {
-    let server = talker(|_, _| ok(b"evil"));
+    // Large enough to need a part.
+    let server = talker(|_, _| ok(&[b'e'; 100_000]));
     for name in ["file", "file.part"] {
         let folder = folder();
         fs::write(folder.path().join(name), "old").unwrap();

@@ -92,6 +92,8 @@ impl Default for Authorizer {
 
 /// What an origin has asked for.
 enum Known {
+    /// Nothing that could be said unasked.
+    Nothing,
     Basic(Secret),
     Bearer(Secret),
     Digest(Box<Digest>, String, Secret),
@@ -123,7 +125,7 @@ impl Authorizer {
                 (Some(Credentials::Password(user, password)), Some(Mechanism::Basic)) => {
                     Known::Basic(basic(&user, &password)?)
                 }
-                _ => return Ok(None),
+                _ => Known::Nothing,
             };
             self.known.insert(whose, known);
         }
@@ -177,7 +179,7 @@ impl Authorizer {
 
     fn say(&mut self, request: &Request) -> Result<Option<Authorization>> {
         let (scheme, value) = match self.known.get_mut(&whose(&request.target)) {
-            None => return Ok(None),
+            None | Some(Known::Nothing) => return Ok(None),
             Some(Known::Digest(digest, user, password)) => {
                 let uri = request.target.origin_form();
                 let method = request.method.as_str();
