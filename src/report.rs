@@ -25,9 +25,6 @@ pub enum Stage {
     Connect,
     /// Securing the connection.
     Tls,
-    /// The peer's first words.
-    #[allow(dead_code)] // the protocols that greet report it
-    Greeting,
     /// Proving who we are.
     Auth,
     /// Asking.
