@@ -102,6 +102,11 @@ pub fn parse_url(text: &str, default_scheme: &str) -> Result<Url> {
             "a URL cannot hold control characters, spaces or backslashes; write them as %XX",
         ));
     }
+    if text.starts_with('@') {
+        return Err(wrong(
+            "a URL does not begin with @, and there are no accounts here",
+        ));
+    }
     let (scheme, rest) = split_scheme(text);
     let whole = match scheme {
         "" => format!("{default_scheme}://{text}"),
@@ -272,6 +277,7 @@ mod tests {
             "http://a\0b/",
             "imap:///x",
             "",
+            "@home",
         ] {
             let refused = parse_url(text, "http")
                 .and_then(|url| Endpoint::from_url(&url, 80, Security::Plain));
