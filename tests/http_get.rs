@@ -481,11 +481,18 @@ fn what_brings_no_content_replaces_no_file() {
 }
 
 #[test]
-fn what_is_on_stdout_is_not_said_again() {
+fn only_the_last_error_body_is_shown() {
     let web = web();
     let url = web.url("/mock/flaky/2/kept/page.html");
-    let run = proto(&["http-get", &url, "--keep-error-body", "--retry", "5"]).exits(75);
-    assert!(!run.text().contains("hello"), "{}", run.text());
+    let run = proto(&["http-get", &url, "--keep-error-body", "--retry", "2"]).exits(0);
+    assert_eq!(run.stdout, PAGE);
+    let told = |name: &str, retries: &str| {
+        let url = web.url(&format!("/mock/flaky/9/{name}/page.html"));
+        let arguments = ["http-get", &url, "--keep-error-body", "--retry", retries];
+        proto(&arguments).exits(75).stdout
+    };
+    assert!(!told("once", "0").is_empty());
+    assert_eq!(told("twice", "1"), told("thrice", "0"));
 }
 
 #[test]

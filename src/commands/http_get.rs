@@ -253,6 +253,13 @@ fn name_in(url: &Url) -> String {
     }
 }
 
+/// What is there of a file before it is asked for.
+enum Earlier {
+    Nothing,
+    Part(Box<Resume>),
+    Whole,
+}
+
 /// What all downloads of a command have in common.
 #[derive(Clone, Copy)]
 struct Job<'a> {
@@ -333,20 +340,15 @@ impl Job<'_> {
         this: &mut Try,
         queue: &mut Queue<'_, Url>,
     ) -> Result<()> {
-        let output = &self.args.output;
-        let known = self.plan.known_name(url, output);
-        let mut resume = None;
-        if let Some(name) = &known {
-            self.claim(name, url)?;
-            if output.resume && !output.force && fs::metadata(name).is_ok_and(|file| file.is_file())
-            {
-                return self.skip(name, record);
-            }
-            refuse_existing(name, output.force)?;
-            if (output.resume || this.number > 0) && !this.starts_anew {
-                resume = Resume::find(name, output.force, url)?;
-            }
-        }
+        let known = self.plan.known_name(url, &self.args.output);
+        let resume = match &known {
+            Some(name) => match self.earlier(name, url, this)? {
+                Earlier::Whole => return self.skip(name, record),
+                Earlier::Part(resume) => Some(*resume),
+                Earlier::Nothing => None,
+            },
+            None => None,
+        };
         let request = match &resume {
             Some(resume) => resume.request(&self.args.http, url)?,
             None => self.request(url)?,
@@ -357,17 +359,14 @@ impl Job<'_> {
         let hasty = response.asked_ahead() > 0;
         download::note_response(record, &response, &hops);
         this.pause = download::pause_wanted(&response);
-        if resume
-            .as_ref()
-            .is_some_and(|resume| !resume.is_answered_by(&response))
-        {
-            // Not the rest of what we have, whatever it is: all of it must come again.
-            this.may_repeat_at_once = !this.starts_anew;
-            this.starts_anew = true;
-            return Err(malformed(
-                &response,
-                "a 206 holds the range that was asked for",
-            ));
+        if let Some(resume) = &resume {
+            if !resume.is_answered_by(&response) {
+                // Not the rest of what we have, whatever it is: all of it must come again.
+                this.may_repeat_at_once = !this.starts_anew;
+                this.starts_anew = true;
+                let rule = "a 206 holds the range that was asked for";
+                return Err(malformed(&response, rule));
+            }
         }
         if response.head().status == 304 && self.is_conditional() {
             download::note_unchanged(record);
@@ -375,8 +374,7 @@ impl Job<'_> {
             return Ok(());
         }
         if let Some(refusal) = self.refusal(&response) {
-            this.is_last = output.keep_error_body;
-            return self.refused(response, record, refusal);
+            return self.refused(response, record, this, refusal);
         }
         let destination = self.destination(url, known.as_deref(), &response)?;
         record.stage = Stage::Transfer;
@@ -391,6 +389,22 @@ impl Job<'_> {
             client.never_ask_ahead(&Target::from_url(url)?);
         }
         result
+    }
+
+    /// What earlier runs and tries have left.
+    fn earlier(&self, name: &Path, url: &Url, this: &Try) -> Result<Earlier> {
+        let output = &self.args.output;
+        self.claim(name, url)?;
+        let whole = || fs::metadata(name).is_ok_and(|file| file.is_file());
+        if output.resume && !output.force && whole() {
+            return Ok(Earlier::Whole);
+        }
+        refuse_existing(name, output.force)?;
+        if this.starts_anew || !(output.resume || this.number > 0) {
+            return Ok(Earlier::Nothing);
+        }
+        let resume = Resume::find(name, output.force, url)?;
+        Ok(resume.map_or(Earlier::Nothing, |resume| Earlier::Part(Box::new(resume))))
     }
 
     /// Two URLs of one run never share a file.
@@ -501,8 +515,15 @@ impl Job<'_> {
     }
 
     /// The body of an error goes to stdout or nowhere; no file is written.
-    fn refused(&self, response: Response<'_>, record: &mut Record, refusal: Error) -> Result<()> {
-        if !self.args.output.keep_error_body {
+    fn refused(
+        &self,
+        response: Response<'_>,
+        record: &mut Record,
+        this: &Try,
+        refusal: Error,
+    ) -> Result<()> {
+        let tries_again = refusal.is_transient() && this.number < self.args.common.connection.retry;
+        if !self.args.output.keep_error_body || tries_again {
             response.finish_unread();
             return Err(refusal);
         }
