@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proto_transport::{Error, Result};
 use rustix::fs::{linkat, renameat_with, AtFlags, Mode, OFlags, RenameFlags, CWD};
@@ -44,7 +45,8 @@ impl PartFile {
         let part = with_suffix(name, ".part");
         let (file, remembered) = match open(&part, true) {
             Ok(file) => {
-                lock(&file, &part)?;
+                // Between the two, another run may have taken it over by force and finished it.
+                hold(&file, &part)?;
                 (file, false)
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -69,6 +71,11 @@ impl PartFile {
             _ => Path::new("."),
         };
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        // What an earlier run has left is taken over, and so are its rules.
+        let begun = with_suffix(name, ".part").exists();
+        if begun || !*HAS_DESCRIPTORS {
+            return PartFile::begin(name, force);
+        }
         match rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)) {
             Ok(file) => Ok(PartFile {
                 file: File::from(file),
@@ -98,15 +105,19 @@ impl PartFile {
     /// What an earlier run left of `name`, if it can be gone on with, and how many bytes there are.
     pub fn resume(name: &Path, force: bool) -> Result<Option<(PartFile, Origin, u64)>> {
         let part = with_suffix(name, ".part");
-        let Some(origin) = read_origin(&origin_path(name))? else {
+        if !origin_path(name).exists() {
             return Ok(None);
-        };
+        }
         let mut file = match open(&part, false) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(writing(&part, error)),
         };
         hold(&file, &part)?;
+        // Only now: until the part was ours, another run may have begun it anew.
+        let Some(origin) = read_origin(&origin_path(name))? else {
+            return Ok(None);
+        };
         let length = file
             .seek(SeekFrom::End(0))
             .map_err(|error| writing(&part, error))?;
@@ -142,16 +153,11 @@ impl PartFile {
         }
         let text = serde_json::to_string(origin).unwrap_or_default();
         // Replaced whole, so that it is never half-written.
-        let new = with_suffix(&path, &format!(".{}", std::process::id()));
-        let written = open(&new, true)
-            .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-            .and_then(|()| fs::rename(&new, &path));
-        if let Err(error) = written {
-            if error.kind() != ErrorKind::AlreadyExists {
-                let _ = fs::remove_file(&new);
-            }
-            return Err(writing(&path, error));
-        }
+        let written = beside(&path, |new| {
+            let mut file = open(new, true)?;
+            io::Write::write_all(&mut file, text.as_bytes())
+        });
+        written.map_err(|error| writing(&path, error))?;
         self.remembered = true;
         Ok(())
     }
@@ -273,6 +279,9 @@ fn hold(file: &File, path: &Path) -> Result<()> {
     }
 }
 
+/// Whether files without a name can be given one: by the name that their descriptor has.
+static HAS_DESCRIPTORS: LazyLock<bool> = LazyLock::new(|| Path::new("/proc/self/fd").exists());
+
 /// Gives a name to a file that has none.
 fn link(file: &File, name: &Path, force: bool) -> io::Result<()> {
     let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -281,13 +290,36 @@ fn link(file: &File, name: &Path, force: bool) -> io::Result<()> {
             .map_err(io::Error::from)
     };
     match link(name) {
-        Err(error) if force && error.kind() == ErrorKind::AlreadyExists => {
-            let beside = with_suffix(name, &format!(".part.{}", std::process::id()));
-            link(&beside)?;
-            fs::rename(&beside, name)
-        }
+        Err(error) if force && error.kind() == ErrorKind::AlreadyExists => beside(name, link),
         result => result,
     }
+}
+
+/// Names that are tried before giving up; each is taken only if somebody else works here under the
+/// same number, or was killed.
+const TRIES: u32 = 100;
+
+/// Makes something under a short name of its own and renames it over `name`, so that there is always
+/// the old or the new under that name.
+fn beside(name: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    for number in 0..TRIES {
+        let new = name.with_file_name(format!(".proto-{}-{number}", std::process::id()));
+        match make(&new) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            Err(error) => {
+                let _ = fs::remove_file(&new);
+                return Err(error);
+            }
+            Ok(()) => {}
+        }
+        return fs::rename(&new, name).inspect_err(|_| {
+            let _ = fs::remove_file(&new);
+        });
+    }
+    Err(io::Error::new(
+        ErrorKind::ResourceBusy,
+        "temporary files of an earlier run (.proto-*) are in the way",
+    ))
 }
 
 /// Renames without replacing anything, also not what appeared this very moment.
@@ -482,6 +514,45 @@ mod tests {
             .unwrap()
             .commit()
             .is_err());
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_stale_temporary_file_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        let stale = format!(".proto-{}-0", std::process::id());
+        fs::write(folder.path().join(&stale), "stale").unwrap();
+        fs::write(&name, "old").unwrap();
+        PartFile::begin_small(&name, true)
+            .unwrap()
+            .commit()
+            .unwrap();
+        let mut part = PartFile::begin(&name, true).unwrap();
+        part.remember(&Origin::default()).unwrap();
+        part.abandon();
+        assert_eq!(names(folder.path()), [stale, "a".to_owned()]);
+        // What cannot be replaced leaves nothing either.
+        fs::remove_file(&name).unwrap();
+        fs::create_dir(&name).unwrap();
+        assert!(PartFile::begin_small(&name, true)
+            .unwrap()
+            .commit()
+            .is_err());
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn a_small_file_takes_over_what_a_large_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        let mut part = PartFile::begin(&name, false).unwrap();
+        part.remember(&Origin::default()).unwrap();
+        part.interrupted();
+        PartFile::begin_small(&name, false)
+            .unwrap()
+            .commit()
+            .unwrap();
         assert_eq!(names(folder.path()), ["a"]);
     }
 

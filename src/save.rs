@@ -62,7 +62,7 @@ impl Resume {
     pub fn is_answered_by(&self, response: &Response<'_>) -> bool {
         match response.head().status {
             206 => self.rest.is_in(response.head(), response.length()),
-            416 => false,
+            204 | 205 | 416 => false,
             _ => true,
         }
     }
@@ -160,14 +160,18 @@ impl Save<'_> {
                 self.record.stage = Stage::Store;
                 part.commit()
             }
-            // What is wrong in itself is not worth going on with. A digest may be mistyped, and a
-            // limit meant for this run alone.
-            Err(error @ Error::Malformed { .. }) if !self.digest_differs => {
-                part.abandon();
-                Err(error)
-            }
-            Err(error @ Error::TooLarge { .. }) if have == 0 => {
-                part.abandon();
+            // What is wrong in itself is not worth going on with; what was there before is. A digest
+            // may be mistyped, and a limit meant for this run alone.
+            Err(error @ (Error::Malformed { .. } | Error::TooLarge { .. }))
+                if !self.digest_differs =>
+            {
+                match have {
+                    0 => part.abandon(),
+                    have => {
+                        part.cut(have)?;
+                        part.interrupted();
+                    }
+                }
                 Err(error)
             }
             Err(error) => {

@@ -268,7 +268,7 @@ struct Job<'a> {
     progress: &'a Progress,
     is_one_of_many: bool,
     /// The files of this run, and for which URL each is.
-    claimed: &'a Mutex<HashMap<PathBuf, usize>>,
+    claimed: &'a Mutex<HashMap<PathBuf, Url>>,
 }
 
 impl Job<'_> {
@@ -410,9 +410,10 @@ impl Job<'_> {
     /// Two URLs of one run never share a file.
     fn claim(&self, name: &Path, url: &Url) -> Result<()> {
         let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        // The same URL may try again; another place in the list is another download.
-        let place = std::ptr::from_ref(url) as usize;
-        match *claimed.entry(name.to_owned()).or_insert(place) == place {
+        let first = claimed
+            .entry(name.to_owned())
+            .or_insert_with(|| url.clone());
+        match first == url {
             true => Ok(()),
             false => Err(Error::io(
                 format!("writing {}", name.display()),

@@ -57,7 +57,9 @@ impl Rest {
             true => head.fields.get("ETag"),
             false => head.fields.get("Last-Modified"),
         };
+        // What is there is not coded, so the rest must not be either.
         range.first == self.have
+            && head.fields.get("Content-Encoding").is_none()
             && complete == Some(range.last.saturating_add(1))
             && (self.length.is_none() || complete == self.length)
             && announced.is_none_or(|announced| announced == range.length())
@@ -106,6 +108,14 @@ mod tests {
             let found = rest().is_in(&head(range, etag), announced);
             assert_eq!(found, fits, "{range} {etag} {announced:?}");
         }
+    }
+
+    #[test]
+    fn a_coded_rest_fits_nothing() {
+        let mut head = head("bytes 40-99/100", "\"v1\"");
+        assert!(rest().is_in(&head, Some(60)));
+        head.fields.push("Content-Encoding", "gzip");
+        assert!(!rest().is_in(&head, Some(60)));
     }
 
     #[test]
