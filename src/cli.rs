@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -219,7 +219,7 @@ impl TlsArgs {
             _ => None,
         };
         Ok(TlsPolicy {
-            roots: self.ca.as_ref().map(read).transpose()?,
+            roots: self.ca.as_deref().map(read).transpose()?,
             more_roots: tls_roots::bundle(),
             identity,
             minimum: Some(match self.tls_min {
@@ -233,7 +233,8 @@ impl TlsArgs {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String> {
+/// A text file that the user named.
+pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path)
         .map_err(|error| Error::io(format!("reading {}", path.display()), error))
 }

@@ -234,17 +234,6 @@ pub fn note_response(record: &mut Record, response: &Response<'_>, hops: &[Hop])
     })];
 }
 
-/// Notes that the content is what the user has already.
-pub fn note_unchanged(record: &mut Record) {
-    if let Some(item) = record
-        .items
-        .first_mut()
-        .and_then(|item| item.as_object_mut())
-    {
-        item.insert("unchanged".to_owned(), json!(true));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

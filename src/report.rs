@@ -130,6 +130,13 @@ impl Record {
             .insert(name.to_owned(), json!(microseconds / 1e6));
     }
 
+    /// Adds to what is said of the last thing that the command did.
+    pub fn note(&mut self, name: &str, value: impl Into<Value>) {
+        if let Some(Value::Object(item)) = self.items.last_mut() {
+            item.insert(name.to_owned(), value.into());
+        }
+    }
+
     /// Notes how it ended.
     pub fn ended(&mut self, result: &Result<()>) {
         self.ok = result.is_ok();

@@ -120,6 +120,7 @@ impl Save<'_> {
     }
 
     fn keep(&mut self, response: Response<'_>, name: &Path, resume: Option<Resume>) -> Result<()> {
+        let origin = self.origin(&response);
         let (mut part, have) = match resume {
             Some(resume) if response.head().status == 206 => (resume.part, resume.rest.have()),
             // The content has changed, or the server knows no ranges: all of it comes again.
@@ -127,14 +128,12 @@ impl Save<'_> {
                 resume.part.cut(0)?;
                 (resume.part, 0)
             }
-            None if self.origin(&response).is_none() => {
-                (PartFile::begin_small(name, self.force)?, 0)
-            }
+            None if origin.is_none() => (PartFile::begin_small(name, self.force)?, 0),
             None => (PartFile::begin(name, self.force)?, 0),
         };
         if have == 0 {
-            let remembered = match self.origin(&response) {
-                Some(origin) => part.remember(&origin),
+            let remembered = match &origin {
+                Some(origin) => part.remember(origin),
                 None => {
                     part.forget();
                     Ok(())
@@ -145,16 +144,9 @@ impl Save<'_> {
                 return Err(error);
             }
         }
-        if let Some(item) = self
-            .record
-            .items
-            .first_mut()
-            .and_then(|item| item.as_object_mut())
-        {
-            item.insert("file".to_owned(), json!(name.to_string_lossy()));
-            item.insert("resumed_at".to_owned(), json!((have > 0).then_some(have)));
-        }
         let shown = name.to_string_lossy();
+        self.record.note("file", shown.as_ref());
+        self.record.note("resumed_at", (have > 0).then_some(have));
         match self.transfer(response, &shown, have, Sink::File(part.file(), true)) {
             Ok(()) => {
                 self.record.stage = Stage::Store;

@@ -369,7 +369,7 @@ impl Job<'_> {
             }
         }
         if response.head().status == 304 && self.is_conditional() {
-            download::note_unchanged(record);
+            record.note("unchanged", true);
             response.finish();
             return Ok(());
         }

@@ -17,6 +17,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::cli::read;
 use crate::exit_code::{OK, PROTOCOL};
 use crate::units::duration;
 
@@ -142,8 +143,7 @@ fn http(args: &HttpArgs) -> Result<u8> {
 /// Plays the session once, however long that takes, and says whether the client kept to it.
 fn replay(args: &ReplayArgs) -> Result<u8> {
     let file = &args.file;
-    let text = fs::read_to_string(file)
-        .map_err(|error| Error::io(format!("reading {}", file.display()), error))?;
+    let text = read(file)?;
     let session = Session::parse(&text)
         .map_err(|error| Error::illegal(format!("{}: {error}", file.display())))?;
     if session.steps.is_empty() {
@@ -227,11 +227,6 @@ fn start(listen: &ListenArgs, service: Arc<dyn Service>) -> Result<Server> {
     };
     Server::start(options, service)
         .map_err(|error| Error::io(format!("listening on {bind}"), error))
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path)
-        .map_err(|error| Error::io(format!("reading {}", path.display()), error))
 }
 
 /// Says that the server is ready, on stdout and in the file.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use crate::authorize::Authorization;
+use crate::fields::is_token;
 use proto_transport::{without_password, Endpoint, Error, Position, Result, Secret, Security, Url};
 
 /// A method (RFC 9110 section 9): a token, in its own case.
@@ -23,7 +24,7 @@ impl Method {
 
     /// Any method.
     pub fn new(name: &str) -> Result<Method> {
-        if !is_token(name) {
+        if !is_token(name.as_bytes()) {
             return Err(Error::illegal(format!("{name:?} is not an HTTP method")));
         }
         Ok(Method(name.to_owned()))
@@ -43,14 +44,6 @@ impl Method {
     pub fn is_idempotent(&self) -> bool {
         ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"].contains(&self.0.as_str())
     }
-}
-
-/// `token = 1*tchar` (RFC 9110 section 5.6.2)
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// *What* is asked for, and where it is.
@@ -282,7 +275,7 @@ impl Request {
 }
 
 fn check_field(name: &str, value: &str) -> Result<()> {
-    if !is_token(name) {
+    if !is_token(name.as_bytes()) {
         return Err(Error::illegal(format!(
             "{name:?} is not the name of a header field"
         )));

@@ -168,7 +168,7 @@ impl Connection {
                 None => seen = unread.len(),
             }
             if seen > self.limits.line.saturating_add(2) {
-                return Err(self.line_too_long());
+                return Err(line_too_long(&self.facts, &self.limits));
             }
             if self.fill()? == 0 {
                 return Err(self.closed("the connection ended in the middle"));
@@ -178,10 +178,7 @@ impl Connection {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > self.limits.line {
-            return Err(Error::TooLarge {
-                what: format!("{}: a line, in bytes,", self.facts.peer),
-                limit: self.limits.line as u64,
-            });
+            return Err(line_too_long(&self.facts, &self.limits));
         }
         if let Some(recorder) = &self.recorder {
             record_reply(recorder, self.secret_replies, line)?;
@@ -189,30 +186,28 @@ impl Connection {
         Ok(line)
     }
 
-    fn line_too_long(&self) -> Error {
-        Error::TooLarge {
-            what: format!("{}: a line, in bytes,", self.facts.peer),
-            limit: self.limits.line as u64,
-        }
-    }
-
     /// Reads more bytes; 0 is the end of the stream. What is queued is sent first: the peer may be
     /// waiting for it.
     pub(crate) fn fill(&mut self) -> Result<usize> {
         self.flush()?;
+        let count = self.wait_for(|stream, input| input.fill_from(stream))?;
+        self.heard = self.heard.saturating_add(count as u64);
+        Ok(count)
+    }
+
+    /// The one place where we wait for the peer: under a deadline, and with errors that say who and
+    /// what.
+    fn wait_for<T>(
+        &mut self,
+        act: impl FnOnce(&mut Box<dyn Stream>, &mut Buffer) -> io::Result<T>,
+    ) -> Result<T> {
         let deadline = self.timeouts.end_of(self.timeouts.silence);
         let started = Instant::now();
         let Some(stream) = &mut self.stream else {
             return Err(self.closed("the connection is gone"));
         };
         stream.set_deadline(Some(deadline));
-        match self.input.fill_from(stream) {
-            Ok(count) => {
-                self.heard = self.heard.saturating_add(count as u64);
-                Ok(count)
-            }
-            Err(error) => Err(self.broken(started, error)),
-        }
+        act(stream, &mut self.input).map_err(|error| self.broken(started, error))
     }
 
     /// How many bytes were ever read; those that were moved unseen do not count.
@@ -251,15 +246,7 @@ impl Connection {
             return Ok(None);
         }
         self.flush()?;
-        let deadline = self.timeouts.end_of(self.timeouts.silence);
-        let started = Instant::now();
-        let Some(stream) = &mut self.stream else {
-            return Err(self.closed("the connection is gone"));
-        };
-        stream.set_deadline(Some(deadline));
-        stream
-            .splice_to(file, count)
-            .map_err(|error| self.broken(started, error))
+        self.wait_for(|stream, _| stream.splice_to(file, count))
     }
 
     /// Whether another request may be made: the last body was read to its end, nothing came
@@ -361,25 +348,25 @@ impl Connection {
     /// Sends what is queued. After an error nothing is queued any more: what the peer did not take
     /// now it must not get later, out of its place.
     pub fn flush(&mut self) -> Result<()> {
-        let sent = self.send_queued();
-        self.output.clear();
+        let mut queued = std::mem::take(&mut self.output);
+        let sent = self.send_all(&queued);
+        queued.clear();
+        self.output = queued;
         sent
     }
 
-    fn send_queued(&mut self) -> Result<()> {
+    fn send_all(&mut self, bytes: &[u8]) -> Result<()> {
         let mut sent = 0;
-        while let Some(rest) = self.output.get(sent..).filter(|rest| !rest.is_empty()) {
-            let deadline = self.timeouts.end_of(self.timeouts.silence);
-            let started = Instant::now();
-            let Some(stream) = &mut self.stream else {
-                return Err(self.closed("the connection is gone"));
-            };
-            stream.set_deadline(Some(deadline));
-            match stream.write(rest) {
-                Ok(0) => return Err(self.closed("the peer takes no more bytes")),
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.broken(started, error)),
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            let count = self.wait_for(|stream, _| loop {
+                match stream.write(rest) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return result,
+                }
+            })?;
+            match count {
+                0 => return Err(self.closed("the peer takes no more bytes")),
+                count => sent += count,
             }
         }
         Ok(())
@@ -514,6 +501,13 @@ impl Connection {
             },
             _ => self.closed(error.to_string()),
         }
+    }
+}
+
+fn line_too_long(facts: &Facts, limits: &Limits) -> Error {
+    Error::TooLarge {
+        what: format!("{}: a line, in bytes,", facts.peer),
+        limit: limits.line as u64,
     }
 }
 

@@ -87,7 +87,7 @@ impl Connection {
         requests: impl IntoIterator<Item = R>,
         mut answer: impl FnMut(&mut Connection, R) -> Result<()>,
     ) -> Result<()> {
-        let mut requests = requests.into_iter().peekable();
+        let mut requests = requests.into_iter();
         let mut unanswered: VecDeque<(R, usize)> = Default::default();
         let mut bytes = 0;
         loop {
