@@ -12,7 +12,9 @@ use proto_transport::{
     Connector, Error, Family, Proxies, Proxy, Result, Timeouts, TlsPolicy, TlsVersion,
 };
 
-use crate::commands::{completions, demo, http_get, http_head, manual, mock};
+use crate::commands::{
+    completions, demo, http_get, http_head, manual, mock, smtp_probe, smtp_send,
+};
 use crate::credentials::CredentialArgs;
 use crate::tls_roots;
 use crate::trace::LookingArgs;
@@ -29,7 +31,7 @@ use crate::units::{duration, size};
 #[command(
     after_help = "Exit status (sysexits): 0 all went well, 64 cannot be asked, 65 over a limit, \
 68 no such host, 69 refused or nobody answers, 74 our own files, 75 may work later, 76 protocol or TLS, \
-77 credentials or certificates."
+77 credentials or certificates, 79 sent but not answered for."
 )]
 pub struct Cli {
     /// What to do.
@@ -44,6 +46,10 @@ pub enum Command {
     HttpGet(Box<http_get::Args>),
     /// Show the head of a response alone
     HttpHead(Box<http_head::Args>),
+    /// Send mail, and tell what became of each recipient
+    SmtpSend(Box<smtp_send::Args>),
+    /// Look at a mail server: extensions, TLS, certificate, mechanisms, limits
+    SmtpProbe(Box<smtp_probe::Args>),
     /// Run a server on loopback for testing, faults included
     Mock(Box<mock::Args>),
     /// Start the mock servers and run the headline jobs against them
@@ -189,6 +195,22 @@ impl CommonArgs {
             tls: Arc::new(self.tls.policy(alpn)?.into()),
             transcript: self.looking.transcript()?,
             ..Connector::default()
+        })
+    }
+}
+
+impl CommonArgs {
+    /// The same policy without any distrust of certificates, to look at one that is not trusted.
+    /// Nothing secret may be said to such a peer.
+    pub fn trusting(&self, connector: &Connector) -> Result<Connector> {
+        let policy = TlsPolicy {
+            insecure: true,
+            pins: Vec::new(),
+            ..self.tls.policy(&[])?
+        };
+        Ok(Connector {
+            tls: Arc::new(policy.into()),
+            ..connector.clone()
         })
     }
 }

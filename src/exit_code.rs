@@ -21,6 +21,10 @@ pub const PROTOCOL: u8 = 76;
 /// EX_NOPERM: credentials or certificates were not accepted.
 pub const PERMISSION: u8 = 77;
 
+/// Not of sysexits, because none of them says it: the message was sent and no answer came, so that
+/// to send it again may deliver it twice.
+pub const UNKNOWN: u8 = 79;
+
 /// The exit status of an error.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
@@ -57,7 +61,8 @@ pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
         PROTOCOL => 5,
         PERMISSION => 6,
         IO => 7,
-        _ => 8,
+        UNKNOWN => 8,
+        _ => 9,
     };
     codes.into_iter().max_by_key(severity).unwrap_or(OK)
 }
@@ -141,5 +146,6 @@ mod tests {
         assert_eq!(worst([OK, TEMPORARY, OK]), TEMPORARY);
         assert_eq!(worst([TEMPORARY, UNAVAILABLE]), UNAVAILABLE);
         assert_eq!(worst([PERMISSION, UNAVAILABLE, IO]), IO);
+        assert_eq!(worst([UNAVAILABLE, UNKNOWN, TEMPORARY]), UNKNOWN);
     }
 }

@@ -25,6 +25,8 @@ pub enum Stage {
     Connect,
     /// Securing the connection.
     Tls,
+    /// Hearing who it is.
+    Greeting,
     /// Proving who we are.
     Auth,
     /// Asking.
@@ -148,7 +150,8 @@ impl Record {
     }
 }
 
-fn tls(facts: &Facts) -> Value {
+/// What TLS told; `null` without it.
+pub fn tls(facts: &Facts) -> Value {
     let Some(tls) = &facts.tls else {
         return Value::Null;
     };

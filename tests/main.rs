@@ -12,6 +12,7 @@ mod interop;
 mod manual;
 mod memory;
 mod mock;
+mod mock_smtp;
 mod sessions;
 mod soup;
 mod terminal;

@@ -1,5 +1,7 @@
 //! `proto mock`: the servers that our own tests use, for everybody.
 
+mod smtp;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,6 +23,8 @@ use crate::cli::read;
 use crate::exit_code::{OK, PROTOCOL};
 use crate::units::duration;
 
+use self::smtp::SmtpArgs;
+
 /// Run a server on loopback for testing, faults included.
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,6 +36,8 @@ pub struct Args {
 enum Kind {
     /// Serve a folder, and under /mock/ everything that a client must cope with
     Http(HttpArgs),
+    /// Take mail by SMTP or LMTP, strictly, and refuse or fail on request
+    Smtp(SmtpArgs),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -91,19 +97,22 @@ struct ReplayArgs {
 pub fn run(args: &Args) -> Result<u8> {
     let listen = match &args.server {
         Kind::Http(args) => &args.listen,
+        Kind::Smtp(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
-        return list_faults();
+        return list(FAULTS);
     }
     match &args.server {
         Kind::Http(args) => http(args),
+        Kind::Smtp(args) => smtp::run(args),
         Kind::Replay(args) => replay(args),
     }
 }
 
-fn list_faults() -> Result<u8> {
-    let lines = FAULTS
+/// Prints names and what they do.
+fn list(names: &[(&str, &str)]) -> Result<u8> {
+    let lines = names
         .iter()
         .map(|(name, does)| format!("{name:16} {does}\n"));
     print(&lines.collect::<String>())?;
@@ -180,18 +189,39 @@ fn replay(args: &ReplayArgs) -> Result<u8> {
     Ok(if outcome.is_ok() { OK } else { PROTOCOL })
 }
 
-/// How a client would name the server: what the client says first tells HTTP from the rest.
+/// How a client would name the server: what the client says first tells the protocol.
 fn scheme_of(session: &Session) -> &'static str {
     let mut steps = session.steps.iter().map(|(_, step)| step);
     let tls = matches!(steps.next(), Some(Step::Tls));
     let http = session.steps.iter().any(
         |(_, step)| matches!(step, Step::Line(Side::Client, line) if line.ends_with(" HTTP/1.1")),
     );
-    match (http, tls) {
-        (true, true) => "https",
-        (true, false) => "http",
-        (false, true) => "tls",
-        (false, false) => "tcp",
+    match (http, mail_scheme(session), tls) {
+        (true, _, true) => "https",
+        (true, _, false) => "http",
+        (false, Some("smtp"), true) => "smtps",
+        (false, Some("lmtp"), true) => "lmtps",
+        (false, Some(scheme), _) => scheme,
+        (false, None, true) => "tls",
+        (false, None, false) => "tcp",
+    }
+}
+
+/// In SMTP and LMTP the server speaks first, and the client introduces itself.
+fn mail_scheme(session: &Session) -> Option<&'static str> {
+    let mut lines = session.steps.iter().filter_map(|(_, step)| match step {
+        Step::Line(side, line) => Some((*side, line.as_str())),
+        _ => None,
+    });
+    let (Side::Server, greeting) = lines.next()? else {
+        return None;
+    };
+    let (_, hello) = lines.find(|(side, _)| *side == Side::Client)?;
+    let verb = hello.split(' ').next()?.to_ascii_uppercase();
+    match (greeting.get(..3)?, verb.as_str()) {
+        ("220", "EHLO" | "HELO") => Some("smtp"),
+        ("220", "LHLO") => Some("lmtp"),
+        _ => None,
     }
 }
 

@@ -6,6 +6,8 @@ pub mod http_get;
 pub mod http_head;
 pub mod manual;
 pub mod mock;
+pub mod smtp_probe;
+pub mod smtp_send;
 
 use proto_transport::Result;
 
@@ -16,6 +18,8 @@ pub fn run(command: Command) -> Result<u8> {
     match command {
         Command::HttpGet(args) => http_get::run(&args),
         Command::HttpHead(args) => http_head::run(&args),
+        Command::SmtpSend(args) => smtp_send::run(&args),
+        Command::SmtpProbe(args) => smtp_probe::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

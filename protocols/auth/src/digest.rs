@@ -9,12 +9,13 @@
 //! ```
 
 use std::fmt::Write;
-use std::io;
 
 use md5::Md5;
 use proto_transport::certificate::hexadecimal;
 use proto_transport::{Error, Result, Secret};
 use sha2::{Sha256, Sha512_256};
+
+use crate::random::random;
 
 /// The hash of a challenge, from weak to strong. SHA-256 comes last because it is the one that
 /// every server of RFC 7616 has, and because that RFC's example of SHA-512/256 is wrong (erratum
@@ -203,14 +204,7 @@ impl Digest {
 
 /// A fresh client nonce: 128 bits that nobody can guess.
 pub fn random_cnonce() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Error::io(
-            "asking the system for random bytes",
-            io::Error::other(error.to_string()),
-        )
-    })?;
-    Ok(hexadecimal(&bytes))
+    Ok(hexadecimal(&random::<16>()?))
 }
 
 /// `algorithm = "MD5" / "MD5-sess" / "SHA-256" / …` (RFC 7616 section 3.3): which hash, and

@@ -11,6 +11,8 @@
 //! | [`Fault`] | what goes wrong on purpose, whatever is served |
 //! | [`Replay`] | a service that plays a session file, and says whether the client kept to it |
 //! | [`Site`](http::Site) | a service that is a small web site |
+//! | [`Mta`](smtp::Mta) | a service that takes mail, by SMTP or LMTP |
+//! | [`sasl`] | the server's side of logging in, for all who need it |
 //! | [`Trap`] | a listener that nobody should reach |
 //!
 //! ```
@@ -46,7 +48,9 @@ pub mod http;
 mod identity;
 mod peer;
 pub mod replay;
+pub mod sasl;
 mod server;
+pub mod smtp;
 mod stop;
 mod tls;
 mod trap;

@@ -95,6 +95,11 @@ impl Peer {
         self.stream.as_ref().is_some_and(Stream::is_encrypted)
     }
 
+    /// Who the server says it is when TLS starts.
+    pub fn identity(&self) -> &Identity {
+        self.acceptor.identity()
+    }
+
     /// The address that was connected to; `None` without a network.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.control.local_address()
@@ -166,6 +171,17 @@ impl Peer {
     /// What was received and not yet read. Before TLS starts it should be nothing.
     pub fn unread(&self) -> &[u8] {
         &self.input
+    }
+
+    /// Receives more behind what is unread, for those who look before they [`skip`](Peer::skip).
+    /// 0 is the end of the stream.
+    pub fn read_more(&mut self) -> io::Result<usize> {
+        self.fill()
+    }
+
+    /// Drops so many bytes of what is unread, or all of it.
+    pub fn skip(&mut self, count: usize) {
+        self.input.drain(..count.min(self.input.len()));
     }
 
     fn take(&mut self, count: usize) -> Vec<u8> {
@@ -320,6 +336,19 @@ mod tests {
         assert_eq!(peer.read_line().unwrap().unwrap(), b"end");
         assert_eq!(peer.read_line().unwrap(), None);
         assert!(peer.read_exactly(1).is_err());
+    }
+
+    #[test]
+    fn what_is_unread_can_be_looked_at_before_it_is_dropped() {
+        let mut peer = Peer::over(Memory::in_pieces(["ab", "cd\r\n"]));
+        assert_eq!(peer.unread(), b"");
+        assert_eq!(peer.read_more().unwrap(), 2);
+        assert_eq!(peer.read_more().unwrap(), 4);
+        assert_eq!(peer.unread(), b"abcd\r\n");
+        peer.skip(1);
+        assert_eq!(peer.read_line().unwrap().unwrap(), b"bcd");
+        peer.skip(1);
+        assert_eq!(peer.read_more().unwrap(), 0);
     }
 
     #[test]

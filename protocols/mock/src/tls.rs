@@ -27,6 +27,10 @@ impl Acceptor {
         }
     }
 
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     pub(crate) fn accept(
         &self,
         stream: Box<dyn Stream>,

@@ -29,6 +29,8 @@ pub struct Facts {
     pub host: String,
     /// The address that accepted.
     pub address: Option<String>,
+    /// Our own address; `None` on a Unix socket.
+    pub local: Option<std::net::IpAddr>,
     /// The proxy that lies between.
     pub proxy: Option<String>,
     /// How long resolving took.

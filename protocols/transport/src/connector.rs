@@ -167,6 +167,7 @@ impl Connector {
         let (socket, address) = dial(&facts.peer, &addresses, self.bind, deadline)?;
         facts.connect = started.elapsed();
         facts.address = Some(address.to_string());
+        facts.local = socket.local_addr().ok().map(|local| local.ip());
         let socket =
             Socket::tcp(socket).map_err(|error| unreachable(endpoint, error.to_string()))?;
         Ok(self.wrap(Box::new(socket), facts, self.recorder()))

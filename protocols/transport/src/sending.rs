@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
+use memchr::memchr2;
+
 use crate::connection::{Connection, OUTPUT};
 use crate::error::{Error, Result};
 use crate::framing::at_most;
@@ -51,22 +53,25 @@ impl Connection {
     pub fn send_dotted(&mut self, source: &mut dyn Read) -> Result<u64> {
         self.can_say()?;
         let mut block = vec![0; OUTPUT];
-        let mut stuffing = Stuffing::default();
+        let mut lines = CanonicalLines::dotted();
         let mut total = 0;
         loop {
-            let got = read_some(source, &mut block)?;
+            let got = read_some(source, &mut block).inspect_err(|_| self.cut_short = true)?;
             let bytes = block.get(..got).unwrap_or_default();
             total += got as u64;
             let start = self.output.len();
             let fits = match got {
-                0 => stuffing.finish(&mut self.output),
-                _ => stuffing.push(bytes, &mut self.output),
+                0 => lines.finish(&mut self.output),
+                _ => lines.push(bytes, &mut self.output),
             };
-            if !fits {
-                self.cut_short = true;
+            if fits.is_err() {
+                self.give_up_sending();
                 return Err(Error::illegal(
                     "the text holds a CR without LF, which cannot be sent in lines",
                 ));
+            }
+            if got == 0 {
+                self.output.extend_from_slice(b".\r\n");
             }
             if let Some(recorder) = &self.recorder {
                 recorder.bytes(Side::Client, self.output.get(start..).unwrap_or_default())?;
@@ -76,6 +81,22 @@ impl Connection {
                 return Ok(total);
             }
         }
+    }
+
+    /// Queues bytes as they are, for content that was announced by its length.
+    pub fn write_block(&mut self, bytes: &[u8]) -> Result<()> {
+        self.can_say()?;
+        if let Some(recorder) = &self.recorder {
+            recorder.bytes(Side::Client, bytes)?;
+        }
+        self.output.extend_from_slice(bytes);
+        self.flush_if_large()
+    }
+
+    /// Marks what was begun as never to be finished, so that nothing that follows is taken for it.
+    pub fn give_up_sending(&mut self) {
+        self.output.clear();
+        self.cut_short = true;
     }
 
     /// Sends requests ahead of their answers, at most `depth` of them and a bounded number of bytes,
@@ -88,29 +109,63 @@ impl Connection {
         mut answer: impl FnMut(&mut Connection, R) -> Result<()>,
     ) -> Result<()> {
         let mut requests = requests.into_iter();
-        let mut unanswered: VecDeque<(R, usize)> = Default::default();
-        let mut bytes = 0;
+        let mut pipeline = Pipeline::new(depth);
         loop {
-            while unanswered.len() < depth.max(1) && bytes < PIPELINE_BYTES {
-                let Some(request) = requests.next() else {
-                    break;
-                };
-                let line = request.to_string();
-                self.write_line(&line)?;
-                bytes += line.len() + 2;
-                unanswered.push_back((request, line.len() + 2));
-            }
-            let Some((request, length)) = unanswered.pop_front() else {
+            pipeline.say(self, &mut requests)?;
+            let Some(request) = pipeline.next_answered() else {
                 return Ok(());
             };
             answer(self, request)?;
-            bytes = bytes.saturating_sub(length);
         }
     }
 }
 
-/// Reads from our own side, where an interruption is no end.
-fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
+/// Requests that were made and not yet answered.
+#[derive(Debug)]
+pub struct Pipeline<R> {
+    depth: usize,
+    unanswered: VecDeque<(R, usize)>,
+    bytes: usize,
+}
+
+impl<R: std::fmt::Display> Pipeline<R> {
+    /// Room for `depth` requests, at least one.
+    pub fn new(depth: usize) -> Pipeline<R> {
+        Pipeline {
+            depth: depth.max(1),
+            unanswered: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Queues requests as long as there is room for them.
+    pub fn say(
+        &mut self,
+        connection: &mut Connection,
+        requests: &mut impl Iterator<Item = R>,
+    ) -> Result<()> {
+        while self.unanswered.len() < self.depth && self.bytes < PIPELINE_BYTES {
+            let Some(request) = requests.next() else {
+                break;
+            };
+            let line = request.to_string();
+            connection.write_line(&line)?;
+            self.bytes += line.len() + 2;
+            self.unanswered.push_back((request, line.len() + 2));
+        }
+        Ok(())
+    }
+
+    /// The request that the next answer belongs to.
+    pub fn next_answered(&mut self) -> Option<R> {
+        let (request, length) = self.unanswered.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(length);
+        Some(request)
+    }
+}
+
+/// Reads from our own side, where an interruption is no end. Zero bytes are the end.
+pub fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
     loop {
         match source.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -119,44 +174,74 @@ fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// Text on its way into lines: dots doubled, line ends made CRLF, across any cut.
-#[derive(Default)]
-struct Stuffing {
+/// Text on its way to the wire: line ends made CRLF and, if wanted, dots doubled, across any cut.
+#[derive(Debug, Default)]
+pub struct CanonicalLines {
+    stuffs_dots: bool,
     in_line: bool,
     after_cr: bool,
 }
 
-impl Stuffing {
-    /// Appends `bytes`; false when they hold a bare CR.
-    fn push(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> bool {
-        for byte in bytes {
-            if self.after_cr && *byte != b'\n' {
-                return false;
-            }
-            match byte {
-                b'\r' => self.after_cr = true,
-                b'\n' => {
-                    output.extend_from_slice(b"\r\n");
-                    (self.after_cr, self.in_line) = (false, false);
-                }
-                _ => {
-                    if !self.in_line && *byte == b'.' {
-                        output.push(b'.');
-                    }
-                    output.push(*byte);
-                    self.in_line = true;
-                }
-            }
-        }
-        true
+/// Text with a CR that no LF follows: what it means depends on who reads it, so it is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BareCr;
+
+impl CanonicalLines {
+    /// Line ends alone.
+    pub fn plain() -> CanonicalLines {
+        CanonicalLines::default()
     }
 
-    fn finish(&mut self, output: &mut Vec<u8>) -> bool {
-        if self.in_line {
+    /// Line ends, and a dot before each dot that begins a line (RFC 5321 section 4.5.2).
+    pub fn dotted() -> CanonicalLines {
+        CanonicalLines {
+            stuffs_dots: true,
+            ..CanonicalLines::default()
+        }
+    }
+
+    /// Appends `bytes` to `output`.
+    pub fn push(
+        &mut self,
+        mut bytes: &[u8],
+        output: &mut Vec<u8>,
+    ) -> std::result::Result<(), BareCr> {
+        while let Some(&first) = bytes.first() {
+            if self.after_cr && first != b'\n' {
+                return Err(BareCr);
+            }
+            if !self.in_line && first == b'.' && self.stuffs_dots {
+                output.push(b'.');
+            }
+            let end = memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len());
+            let (text, rest) = bytes.split_at(end);
+            output.extend_from_slice(text);
+            self.in_line |= !text.is_empty();
+            bytes = match rest.split_first() {
+                Some((b'\r', rest)) => {
+                    self.after_cr = true;
+                    rest
+                }
+                Some((_, rest)) => {
+                    output.extend_from_slice(b"\r\n");
+                    (self.after_cr, self.in_line) = (false, false);
+                    rest
+                }
+                None => rest,
+            };
+        }
+        Ok(())
+    }
+
+    /// Ends the last line if it has no end.
+    pub fn finish(&mut self, output: &mut Vec<u8>) -> std::result::Result<(), BareCr> {
+        if self.after_cr {
+            return Err(BareCr);
+        }
+        if std::mem::take(&mut self.in_line) {
             output.extend_from_slice(b"\r\n");
         }
-        output.extend_from_slice(b".\r\n");
-        !self.after_cr
+        Ok(())
     }
 }
 

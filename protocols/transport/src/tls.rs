@@ -71,6 +71,8 @@ pub struct TlsFacts {
     pub alpn: Option<String>,
     /// The server's certificate as DER.
     pub certificate: Vec<u8>,
+    /// The channel binding `tls-server-end-point` (RFC 5929 section 4): the certificate's digest.
+    pub end_point: Option<Vec<u8>>,
 }
 
 impl TlsFacts {
@@ -241,7 +243,11 @@ impl Tls {
                 return Err(insecure(peer, why, false));
             }
         }
-        Ok(TlsFacts { alpn, certificate })
+        Ok(TlsFacts {
+            alpn,
+            certificate,
+            end_point: stream.tls_server_end_point().ok().flatten(),
+        })
     }
 }
 

@@ -1,0 +1,276 @@
+//! A mail server for tests: SMTP (RFC 5321) and LMTP (RFC 2033). It is as strict as a server may
+//! be, remembers all that it heard, and does on request what servers do to clients.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `conversation.rs` | lines, greetings, and which command is whose |
+//! | `authentication.rs` | STARTTLS and AUTH (RFC 3207, RFC 4954) |
+//! | `transaction.rs` | MAIL, RCPT, DATA, BDAT (RFC 3030) and what becomes of them |
+//! | `command.rs`, `content.rs` | what the client says, read strictly |
+//! | `reply.rs` | what the server says |
+//! | `rule.rs` | what it does other than usual |
+//! | `letter.rs`, `store.rs` | what was accepted, and where it goes |
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use std::sync::Arc;
+//!
+//! use proto_mock::smtp::Mta;
+//! use proto_mock::{Options, Server};
+//!
+//! let mut mta = Mta::default();
+//! mta.rules.push("rcpt=bad@* reply=550 5.1.1 No".parse()?);
+//! let mta = Arc::new(mta);
+//! let server = Server::start(Options::default(), mta.clone())?;
+//!
+//! let mut client = TcpStream::connect(server.address())?;
+//! for (says, last_line) in [
+//!     ("", "220 "),
+//!     ("EHLO me\r\n", "250 "),
+//!     ("MAIL FROM:<>\r\nRCPT TO:<bad@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n", "354 "),
+//!     ("hello\r\n.\r\nQUIT\r\n", "221 "),
+//! ] {
+//!     client.write_all(says.as_bytes())?;
+//!     let mut heard = String::new();
+//!     while !heard.contains(last_line) {
+//!         let mut byte = [0];
+//!         client.read_exact(&mut byte)?;
+//!         heard.push(byte[0].into());
+//!     }
+//! }
+//! let letters = mta.letters();
+//! assert_eq!(letters[0].recipients, [("a@b".to_owned(), vec![])]);
+//! assert_eq!(letters[0].content, b"hello\r\n");
+//! assert_eq!(mta.violations(), [""; 0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod authentication;
+mod command;
+mod content;
+mod conversation;
+mod letter;
+mod reply;
+mod rule;
+mod store;
+mod transaction;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use letter::Letter;
+pub use rule::{NotARule, Rule, RULES};
+pub use store::Store;
+
+use self::conversation::Conversation;
+use self::rule::Event;
+use self::store::{Accepted, Draft};
+use crate::peer::Peer;
+use crate::sasl::Mechanism;
+use crate::server::Service;
+use crate::stop::locked;
+
+/// A mail server. By default it offers everything, lets everybody send, and keeps messages in memory.
+pub struct Mta {
+    /// Whether it speaks LMTP.
+    pub lmtp: bool,
+    /// What is neither offered nor understood, in any case: the names of [`EXTENSIONS`], or
+    /// `AUTH=NAME` for one mechanism.
+    pub without: Vec<String>,
+    /// Names and passwords. The password is also the token for XOAUTH2 and OAUTHBEARER.
+    pub users: Vec<(String, String)>,
+    /// Whether MAIL needs AUTH before it.
+    pub requires_login: bool,
+    /// Whether nearly everything needs TLS.
+    pub requires_tls: bool,
+    /// The largest message; 0 for no limit.
+    pub max_size: u64,
+    /// What it does other than usual.
+    pub rules: Vec<Rule>,
+    /// Where messages go.
+    pub store: Store,
+    /// Who is told at once what happens.
+    pub notify: Option<Notify>,
+    accepted: Mutex<Accepted>,
+    has_accepted: Condvar,
+    heard: Mutex<VecDeque<(usize, String)>>,
+    violations: Mutex<Vec<String>>,
+    /// How often each rule matched.
+    matches: Mutex<Vec<u64>>,
+}
+
+/// Who is told what happens, in the thread in which it does.
+pub type Notify = Box<dyn Fn(&News<'_>) + Send + Sync>;
+
+/// What is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'n> {
+    /// A letter was accepted.
+    Letter(&'n Letter),
+    /// A client broke the protocol, as in [`Mta::violations`].
+    Violation(&'n str),
+}
+
+/// What a server can do without. Without `EHLO` that command is refused, and clients fall back to HELO.
+pub const EXTENSIONS: [&str; 11] = [
+    "EHLO",
+    "PIPELINING",
+    "SIZE",
+    "8BITMIME",
+    "BINARYMIME",
+    "CHUNKING",
+    "SMTPUTF8",
+    "DSN",
+    "ENHANCEDSTATUSCODES",
+    "STARTTLS",
+    "AUTH",
+];
+
+/// The largest message unless another limit is set: more than servers commonly take.
+const MAX_SIZE: u64 = 100 * 1024 * 1024;
+
+/// How many command lines are remembered; the oldest are forgotten.
+const COMMANDS: usize = 100_000;
+
+/// How many violations are remembered. Whoever has so many needs no more.
+const VIOLATIONS: usize = 10_000;
+
+impl Default for Mta {
+    fn default() -> Mta {
+        Mta {
+            lmtp: false,
+            without: Vec::new(),
+            users: Vec::new(),
+            requires_login: false,
+            requires_tls: false,
+            max_size: MAX_SIZE,
+            rules: Vec::new(),
+            store: Store::default(),
+            notify: None,
+            accepted: Mutex::default(),
+            has_accepted: Condvar::new(),
+            heard: Mutex::default(),
+            violations: Mutex::default(),
+            matches: Mutex::default(),
+        }
+    }
+}
+
+impl Mta {
+    /// The letters that were accepted, the oldest first. Of very many, the oldest are forgotten.
+    pub fn letters(&self) -> Vec<Letter> {
+        locked(&self.accepted).letters()
+    }
+
+    /// The command lines that were heard, each with the number of its connection; also what answered
+    /// the challenges of AUTH, secrets included.
+    pub fn commands(&self) -> Vec<(usize, String)> {
+        locked(&self.heard).iter().cloned().collect()
+    }
+
+    /// Where clients broke the protocol, whether that was refused or not, each as the connection,
+    /// the command and what was wrong with it: `1: MAIL FROM: <a@b>: no space may follow FROM:`.
+    pub fn violations(&self) -> Vec<String> {
+        locked(&self.violations).clone()
+    }
+
+    /// Waits until so many letters were accepted in all. Whether they were, in that time.
+    pub fn wait_for(&self, count: usize, time: Duration) -> bool {
+        let started = Instant::now();
+        let mut accepted = locked(&self.accepted);
+        while accepted.total < count {
+            let left = time.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            let woken = self.has_accepted.wait_timeout(accepted, left);
+            accepted = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Whether a name of [`EXTENSIONS`] is not hidden.
+    fn has(&self, extension: &str) -> bool {
+        let is_hidden = |name: &String| name.eq_ignore_ascii_case(extension);
+        !self.without.iter().any(is_hidden)
+    }
+
+    fn has_mechanism(&self, mechanism: Mechanism) -> bool {
+        self.has(&format!("AUTH={}", mechanism.name()))
+    }
+
+    /// Keeps a letter. An error says that it could not be kept.
+    fn accept(&self, mut letter: Letter, draft: Draft) -> io::Result<()> {
+        self.store.keep(&mut letter, draft)?;
+        if let Some(notify) = &self.notify {
+            notify(&News::Letter(&letter));
+        }
+        locked(&self.accepted).add(letter);
+        self.has_accepted.notify_all();
+        Ok(())
+    }
+
+    fn hear(&self, connection: usize, line: &str) {
+        let mut heard = locked(&self.heard);
+        if heard.len() >= COMMANDS {
+            heard.pop_front();
+        }
+        heard.push_back((connection, line.to_owned()));
+    }
+
+    fn note_violation(&self, connection: usize, line: &str, what: &str) {
+        let violation = format!("{connection}: {line}: {what}");
+        if let Some(notify) = &self.notify {
+            notify(&News::Violation(&violation));
+        }
+        let mut violations = locked(&self.violations);
+        if violations.len() < VIOLATIONS {
+            violations.push(violation);
+        }
+    }
+
+    /// The rule for an event: the first that matches and is in force.
+    fn rule_for(&self, event: Event, subjects: &[&str]) -> Option<&Rule> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        let mut matches = locked(&self.matches);
+        matches.resize(self.rules.len(), 0);
+        for (rule, count) in self.rules.iter().zip(matches.iter_mut()) {
+            if rule.matches(event, subjects) {
+                let before = *count;
+                *count += 1;
+                if rule.is_in_force(before) {
+                    return Some(rule);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Mta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mta")
+            .field("lmtp", &self.lmtp)
+            .field("without", &self.without)
+            .field("rules", &self.rules)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service for Mta {
+    fn serve(&self, peer: &mut Peer, connection: usize) -> io::Result<()> {
+        Conversation::new(self, peer, connection).hold()
+    }
+}
+
+#[cfg(test)]
+mod login_tests;
+#[cfg(test)]
+mod tests;
