@@ -306,7 +306,7 @@ impl Outbox<'_> {
     ) {
         let message_id = letter.prepared.loaded.message_id();
         let subject = Subject {
-            message: &self.message(letter.job).name(),
+            message: self.message(letter.job).name(),
             message_id: message_id.as_deref(),
             sender: &letter.sender(),
             tries: letter.tries,

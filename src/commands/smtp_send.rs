@@ -239,7 +239,7 @@ fn rehearse(
     }
     let ledger = Ledger::new(args.sending.json, false, true);
     let subject = crate::ledger::Subject {
-        message: &message.name(),
+        message: message.name(),
         message_id: message_id.as_deref(),
         sender: &sender,
         tries: 1,
