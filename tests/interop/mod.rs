@@ -1,10 +1,17 @@
 //! Against real servers, on loopback. Where one is not installed its tests say so and pass, except
 //! in CI, where nothing may be left out.
 
+mod mail_server;
 mod nginx;
+mod postfix;
+mod postfix_amounts;
+mod smtp_sink;
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Looks for a server's program; says what is skipped if it is not there.
 fn program(name: &str, package: &str) -> Option<PathBuf> {
@@ -14,15 +21,50 @@ fn program(name: &str, package: &str) -> Option<PathBuf> {
         .map(|folder| PathBuf::from(folder).join(name))
         .find(|path| path.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{name} is missing in CI; install {package}"
-        );
-        // Past the capture of the test harness, which shows nothing of a test that passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: {name} is not installed (Debian: apt-get install {package})"
-        );
+        skipped(&format!(
+            "{name} is not installed (Debian: apt-get install {package})"
+        ));
     }
     found
+}
+
+/// Says what is skipped and why.
+#[track_caller]
+fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "in CI: {why}");
+    // Past the capture of the test harness, which shows nothing of a test that passes.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// A number that `id` tells: of us, or of the user that the arguments name.
+fn id(arguments: &[&str]) -> u32 {
+    let output = Command::new("id")
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().parse().unwrap()
+}
+
+/// Ports that nobody has now.
+fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Looks again and again until there is something to see.
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "it does not come: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -1,14 +1,14 @@
 //! `http-get` and `http-head` against nginx.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::program;
+use super::{free_ports, program};
 use crate::harness::{authority, command, folder, names, proto, proto_in, repository, Running};
 
 /// A running nginx over a folder of its own.
@@ -99,11 +99,6 @@ impl Nginx {
     fn urls(&self, path: &str) -> [String; 2] {
         [self.url(path), self.tls_url(path)]
     }
-}
-
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn configuration(folder: &Path, http: u16, https: u16, strict: u16) -> String {

@@ -140,19 +140,30 @@ impl Session {
         done: &mut dyn FnMut(M, Delivery),
     ) {
         let mut current = next().map(|mail| self.open(mail, false));
+        let mut upcoming = None;
         while let Some(mut this) = current.take() {
             self.settle(&mut this, Session::hear_envelope);
             self.settle(&mut this, Session::say_content);
             let mut following = None;
             if self.is_usable() && self.pipelines() && this.content != Content::Unsaid {
-                following = next().map(|mail| self.open(mail, true));
+                let mail = upcoming.take().or_else(&mut *next);
+                following = mail.map(|mail| self.open(mail, true));
+                // While the server works, the message after that can be fetched.
+                self.is_broken |= self.connection.flush().is_err();
+                upcoming = next();
             }
             self.settle(&mut this, Session::hear_end);
             done(this.mail, this.delivery);
-            current = match following {
-                None if self.is_usable() => next().map(|mail| self.open(mail, false)),
-                following => following,
-            };
+            current = following;
+            if current.is_none() && self.is_usable() {
+                let mail = upcoming.take().or_else(&mut *next);
+                current = mail.map(|mail| self.open(mail, false));
+            }
+        }
+        if let Some(mail) = upcoming {
+            let mut delivery = Delivery::of(&mail.envelope().recipients);
+            delivery.error = Some(self.connection.closed("the connection ended before"));
+            done(mail, delivery);
         }
     }
 
@@ -539,7 +550,10 @@ impl Session {
     /// section 3.8).
     fn hear(&mut self) -> Result<StatusReply> {
         // A server that takes no more may have said why, and what came of the message before.
-        self.is_broken |= self.connection.flush().is_err();
+        // What is read already needs no waiting, so what is queued can become more.
+        if !self.connection.has_unread() {
+            self.is_broken |= self.connection.flush().is_err();
+        }
         let reply = StatusReply::read(&mut self.connection, Continuation::Coded)?;
         if reply.is(421) {
             self.farewell = Some(reply.clone());
