@@ -64,6 +64,11 @@ impl Ledger {
         outcomes: impl IntoIterator<Item = &'o Outcome>,
         error: Option<&Error>,
     ) -> Result<()> {
+        let outcomes: Vec<&Outcome> = outcomes.into_iter().collect();
+        let lengths = outcomes
+            .iter()
+            .map(|outcome| address(outcome).chars().count());
+        let width = lengths.max().unwrap_or(0).min(WIDEST);
         let mut rows = String::new();
         let mut kept = self
             .kept
@@ -86,13 +91,19 @@ impl Ledger {
                 }
             }
             if !self.is_json {
-                rows.push_str(&self.row(subject, outcome, error));
+                rows.push_str(&self.row(subject, outcome, width, error));
             }
         }
         io::stdout().write_all(rows.as_bytes()).map_err(failed)
     }
 
-    fn row(&self, subject: &Subject<'_>, outcome: &Outcome, error: Option<&Error>) -> String {
+    fn row(
+        &self,
+        subject: &Subject<'_>,
+        outcome: &Outcome,
+        width: usize,
+        error: Option<&Error>,
+    ) -> String {
         let told = match (&outcome.reply, error) {
             (Some(reply), _) => reply.to_string(),
             (None, Some(error)) => error.to_string(),
@@ -102,9 +113,8 @@ impl Ledger {
             true => format!("  {}", escaped(subject.message.as_bytes())),
             false => String::new(),
         };
-        let address = outcome.recipient.address.to_string();
-        let address = escaped(address.as_bytes());
-        format!("{:16}  {address}{message}  {told}\n", word(outcome.fate))
+        let (fate, address) = (word(outcome.fate), address(outcome));
+        format!("{fate:16}  {address:width$}{message}  {told}\n")
     }
 
     /// Adds a status that no row has.
@@ -122,6 +132,13 @@ impl Ledger {
             .into_inner()
             .unwrap_or_else(|broken| broken.into_inner())
     }
+}
+
+/// The widest column of addresses.
+const WIDEST: usize = 40;
+
+fn address(outcome: &Outcome) -> String {
+    escaped(outcome.recipient.address.to_string().as_bytes())
 }
 
 fn failed(error: io::Error) -> Error {

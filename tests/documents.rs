@@ -33,6 +33,8 @@ fn shape(text: &str) -> String {
             "S: ETag:",
             "S: Last-Modified:",
             "C: User-Agent:",
+            "C| Date:",
+            "C| Message-ID:",
         ]
         .into_iter()
         .find(|start| line.starts_with(start));
@@ -98,7 +100,10 @@ fn every_option_and_command_that_the_readme_names_exists() {
         &["--help"][..],
         &["http-get", "--help"],
         &["http-head", "--help"],
+        &["smtp-send", "--help"],
+        &["smtp-probe", "--help"],
         &["mock", "http", "--help"],
+        &["mock", "smtp", "--help"],
         &["mock", "replay", "--help"],
         &["demo", "--help"],
     ]
@@ -178,6 +183,8 @@ fn commands_have_their_names_in_all_places() {
     for command in [
         "http_get",
         "http_head",
+        "smtp_send",
+        "smtp_probe",
         "mock",
         "demo",
         "completions",

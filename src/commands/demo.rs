@@ -10,6 +10,7 @@ use std::thread;
 
 use clap::Parser;
 use proto_mock::http::Site;
+use proto_mock::smtp::{Mta, NotARule};
 use proto_mock::{Options, Server};
 use proto_transport::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,7 +18,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::cli::Cli;
-use crate::exit_code::OK;
+use crate::exit_code::{OK, UNAVAILABLE};
 
 /// Start the mock servers and run the headline jobs against them.
 #[derive(clap::Args)]
@@ -30,7 +31,14 @@ const PAGE: &str = "<!doctype html>\n<title>proto</title>\n<p>Hello from a mock 
 pub fn run(_: &Args) -> Result<u8> {
     let folder = Folder::make()?;
     say("A mock web server starts on a free loopback port, and this downloads from it:\n")?;
-    download(&folder.0)
+    let code = download(&folder.0)?;
+    if code != OK {
+        return Ok(code);
+    }
+    say(
+        "A mock mail server starts, which knows no nobody, and this sends a mail to two people:\n",
+    )?;
+    send()
 }
 
 fn download(folder: &Path) -> Result<u8> {
@@ -42,10 +50,8 @@ fn download(folder: &Path) -> Result<u8> {
     let server = Server::start(Options::default(), Arc::new(Site::new(site))).map_err(failed)?;
     let url = format!("http://{}/page.html", server.address());
     let downloads = folder.join("downloads");
-    let code = job(
-        &["http-get", &url, "--trace", "--no-proxy", "--output-dir"],
-        &downloads,
-    )?;
+    let shown = ["http-get", &url, "--trace", "--no-proxy", "--output-dir"];
+    let code = job(&shown, Some(("DIR", &downloads)))?;
     if code != OK {
         return Ok(code);
     }
@@ -57,14 +63,44 @@ fn download(folder: &Path) -> Result<u8> {
     Ok(OK)
 }
 
-/// Shows a command line and runs it.
-fn job(words: &[&str], folder: &Path) -> Result<u8> {
-    say(&format!("$ proto {} DIR\n", words.join(" ")))?;
-    let folder = folder.as_os_str();
+fn send() -> Result<u8> {
+    let rule = "rcpt=nobody@* reply=550 5.1.1 No such person";
+    let mut mta = Mta::default();
+    mta.rules = vec![rule
+        .parse()
+        .map_err(|error: NotARule| Error::illegal(error.to_string()))?];
+    let server = Server::start(Options::default(), Arc::new(mta))
+        .map_err(|error| Error::io("running the SMTP mock", error))?;
+    let url = format!("smtp://{}/", server.address());
+    let from_to = ["--from", "ann@example.org", "--to"];
+    let recipients = "bob@example.org,nobody@example.org";
+    let content = ["--subject", "hello", "--text", "Hello from proto."];
+    let shown = [
+        &["smtp-send", &url][..],
+        &from_to,
+        &[recipients],
+        &content,
+        &["--trace", "--no-proxy"],
+    ]
+    .concat();
+    match job(&shown, None)? {
+        UNAVAILABLE => {
+            say("\nThe exit status is 69, because one of them was refused for good.")?;
+            Ok(OK)
+        }
+        code => Ok(code),
+    }
+}
+
+/// Shows a command line and runs it. A path is shown under a name of its own.
+fn job(words: &[&str], path: Option<(&str, &Path)>) -> Result<u8> {
+    let shown = words.iter().copied().chain(path.map(|(name, _)| name));
+    let shown = shlex::try_join(shown).map_err(|error| Error::illegal(error.to_string()))?;
+    say(&format!("$ proto {shown}\n"))?;
     let words = words.iter().map(|word| std::ffi::OsStr::new(*word));
     let line = std::iter::once("proto".as_ref())
         .chain(words)
-        .chain([folder]);
+        .chain(path.map(|(_, path)| path.as_os_str()));
     let cli = Cli::try_parse_from(line).map_err(|error| Error::illegal(error.to_string()))?;
     super::run(cli.command)
 }
