@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What proto costs against the tools that one would use instead, on the same server, in one run.
-# Needs nginx, hyperfine, curl, wget and wget2 (Debian packages of these names), and 4 GiB of /dev/shm.
+# Needs nginx, hyperfine, curl, wget, wget2, postfix (for smtp-sink and smtp-source), msmtp and swaks (Debian packages of
+# these names), and 4 GiB of /dev/shm.
 #
 #   cargo build --release && samples/benchmark.sh
 set -euo pipefail
@@ -8,7 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 proto=$here/../target/release/proto
 authority=$here/certificates/authority.crt
 work=$(mktemp -d /dev/shm/proto-benchmark.XXXXXX)
-trap 'kill "$(cat "$work/pid" 2>/dev/null)" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "$(cat "$work/pid" 2>/dev/null)" $sink 2>/dev/null || true; rm -rf "$work"' EXIT
+sink=
 PATH=$PATH:/usr/sbin
 cd "$work"
 
@@ -66,3 +68,31 @@ compare '5,000 files of 1 KiB, one connection' 7 \
 compare '5,000 files of 1 KiB, 50 connections' 7 \
     "$proto http-get -i list --output-dir out -q -j 50" "curl -s --create-dirs -Z --parallel-max 50 -K curl.list" \
     "wget2 -q --max-threads=50 -i list -P out"
+
+# --- mail ---
+
+mkdir -p mail/{cur,new,tmp}
+text=$(printf 'A line of seventy-two characters, as many as a line of a mail should have.\n%.0s' {1..50})
+for number in {0001..5000}; do
+    printf 'From: <a@example.org>\nTo: <b@example.org>\nMessage-ID: <%s@example.org>\nSubject: %s\n\n%s\n' \
+        "$number" "$number" "$text" >"mail/new/$number"
+done
+cp mail/new/0001 one.eml
+recipients=$(printf 'r%s@example.org ' {1..1000})
+list=${recipients// /,}
+printf '#!/bin/sh\nexec msmtp --host=127.0.0.1 --port=18025 --from=a@example.org %s <one.eml\n' "$recipients" >msmtp
+chmod +x msmtp
+smtp-sink -u nobody 127.0.0.1:18025 1000 &
+sink=$!
+sleep 0.5
+
+server=127.0.0.1:18025
+send="$proto smtp-send $server --from a@example.org"
+compare '5,000 messages of 4 KiB, one connection' 7 \
+    "$send --to b@example.org --message mail" "smtp-source -s 1 -m 5000 -l 4096 -f a@example.org -t b@example.org $server"
+compare '5,000 messages of 4 KiB, 4 connections' 7 \
+    "$send --to b@example.org --message mail -j 4" "smtp-source -s 4 -m 5000 -l 4096 -f a@example.org -t b@example.org $server"
+compare 'one message to 1,000 recipients' 20 \
+    "$send --to ${list%,} --message one.eml" "./msmtp" \
+    "swaks --pipeline --server $server --from a@example.org --to ${list%,} --data @one.eml" \
+    "smtp-source -s 1 -m 1 -r 1000 -l 4096 -f a@example.org -t b@example.org $server"

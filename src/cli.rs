@@ -13,7 +13,8 @@ use proto_transport::{
 };
 
 use crate::commands::{
-    completions, demo, http_get, http_head, manual, mock, smtp_probe, smtp_send,
+    completions, demo, http_get, http_head, mail_show, manual, mock, pop3_delete, pop3_fetch,
+    pop3_list, smtp_probe, smtp_send,
 };
 use crate::credentials::CredentialArgs;
 use crate::tls_roots;
@@ -50,6 +51,17 @@ pub enum Command {
     SmtpSend(Box<smtp_send::Args>),
     /// Look at a mail server: extensions, TLS, certificate, mechanisms, limits
     SmtpProbe(Box<smtp_probe::Args>),
+    /// Show a message: decoded headers, parts, text, attachments
+    ///
+    /// Damaged mail is shown as far as it goes; what could not be decoded is told on stderr, and the
+    /// exit status is 65. A message is held in memory, so one of more than 100 MiB is refused.
+    MailShow(mail_show::Args),
+    /// Show what is in a maildrop
+    Pop3List(Box<pop3_list::Args>),
+    /// Fetch mail from a maildrop into a Maildir, an mbox, a folder or a command
+    Pop3Fetch(Box<pop3_fetch::Args>),
+    /// Delete messages of a maildrop
+    Pop3Delete(Box<pop3_delete::Args>),
     /// Run a server on loopback for testing, faults included
     Mock(Box<mock::Args>),
     /// Start the mock servers and run the headline jobs against them

@@ -22,7 +22,7 @@ pub struct EnvelopeArgs {
     #[arg(long = "return", value_name = "PART", value_parser = returns)]
     pub returns: Option<Return>,
     /// A name for the envelope, which delivery reports give back
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = envelope_id)]
     pub envelope_id: Option<String>,
     /// Who submitted the message first, for a server that trusts us to say so; '<>' for unknown
     #[arg(long, value_name = "ADDRESS")]
@@ -33,6 +33,15 @@ pub struct EnvelopeArgs {
     /// Send the message byte for byte, by BINARYMIME
     #[arg(long)]
     pub binary: bool,
+}
+
+/// RFC 3461 section 4.4: printable ASCII, at most 100 characters as it is written.
+fn envelope_id(text: &str) -> std::result::Result<String, String> {
+    let is_printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    match (1..=100).contains(&text.len()) && text.bytes().all(is_printable) {
+        true => Ok(text.to_owned()),
+        false => Err("an envelope's name is up to 100 characters of printable ASCII".to_owned()),
+    }
 }
 
 fn returns(text: &str) -> std::result::Result<Return, String> {

@@ -22,7 +22,34 @@ pub struct Login {
     /// What proves it.
     pub credentials: SaslCredentials,
     /// The mechanism that was asked for.
-    pub mechanism: Option<SaslMechanism>,
+    pub mechanism: Option<String>,
+}
+
+impl Login {
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        match &self.credentials {
+            SaslCredentials::Password { user, .. } | SaslCredentials::Token { user, .. } => user,
+            SaslCredentials::Nothing { identity } => identity,
+        }
+    }
+
+    /// The mechanism that was asked for, by SASL's names.
+    pub fn sasl(&self) -> Result<Option<SaslMechanism>> {
+        let parse =
+            |name: &String| SaslMechanism::from_name(name).ok_or_else(|| no_mechanism(name, &[]));
+        self.mechanism.as_ref().map(parse).transpose()
+    }
+}
+
+/// The error of a name that no mechanism has. `others` are those that the protocol has of its own.
+pub fn no_mechanism(name: &str, others: &[&str]) -> Error {
+    let all = SaslMechanism::all().iter().map(|one| one.name());
+    let all: Vec<&str> = others.iter().copied().chain(all).collect();
+    Error::illegal(format!(
+        "{name} is no mechanism for logging in; there are {}",
+        all.join(", ")
+    ))
 }
 
 /// The login for the service that a URL names, if there is one to be had: whoever names a user, or
@@ -32,13 +59,14 @@ pub fn login(common: &CommonArgs, url: &Url, endpoint: &Endpoint) -> Result<Opti
     if !common.looking.quiet {
         credentials.warn_of_passwords_in(std::slice::from_ref(url));
     }
-    let mechanism = credentials.mechanism().map(mechanism).transpose()?;
+    let mechanism = credentials.mechanism().map(str::to_owned);
+    let sasl = mechanism.as_deref().and_then(SaslMechanism::from_name);
     let user = match (&common.credentials.user, url.username()) {
         (Some(user), _) => Some(user.clone()),
         (None, "") => None,
         (None, user) => Some(decoded(user, "user")?),
     };
-    let credentials = match mechanism {
+    let credentials = match sasl {
         Some(SaslMechanism::External | SaslMechanism::Anonymous) => {
             Some(SaslCredentials::Nothing {
                 identity: user.unwrap_or_default(),
@@ -54,28 +82,35 @@ pub fn login(common: &CommonArgs, url: &Url, endpoint: &Endpoint) -> Result<Opti
                 .map(|(user, password)| SaslCredentials::Password { user, password }),
         },
     };
+    if let Some(credentials) = &credentials {
+        refuse_line_ends(credentials)?;
+    }
     match (credentials, mechanism) {
         (Some(credentials), mechanism) => Ok(Some(Login {
             credentials,
             mechanism,
         })),
-        (None, Some(mechanism)) => Err(Error::illegal(format!(
-            "{} needs a user; see -u",
-            mechanism.name()
-        ))),
+        (None, Some(mechanism)) => Err(Error::illegal(format!("{mechanism} needs a user; see -u"))),
         (None, None) => Ok(None),
     }
 }
 
-fn mechanism(name: &str) -> Result<SaslMechanism> {
-    SaslMechanism::from_name(name).ok_or_else(|| {
-        let all = SaslMechanism::all().iter().map(|one| one.name());
-        let all: Vec<&str> = all.collect();
-        Error::illegal(format!(
-            "{name} is no mechanism for logging in; there are {}",
-            all.join(", ")
-        ))
-    })
+/// What some mechanisms say in a line of its own cannot hold what ends a line; what all have in
+/// common is told before anybody is called.
+fn refuse_line_ends(credentials: &SaslCredentials) -> Result<()> {
+    let (user, secret) = match credentials {
+        SaslCredentials::Password { user, password } => (user, password.reveal()),
+        SaslCredentials::Token { user, token } => (user, token.reveal()),
+        SaslCredentials::Nothing { identity } => (identity, ""),
+    };
+    for (text, what) in [(user.as_str(), "user name"), (secret, "password or token")] {
+        if text.chars().any(char::is_control) {
+            return Err(Error::illegal(format!(
+                "a {what} cannot hold control characters"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The endpoint with the security that is asked of it. Credentials do not go in the clear to
@@ -158,8 +193,14 @@ mod tests {
 
     #[test]
     fn mechanisms_have_names() {
-        assert!(mechanism("scram-sha-256").is_ok());
-        let error = mechanism("NTLM").unwrap_err().to_string();
+        let login = |name: &str| Login {
+            credentials: SaslCredentials::Nothing {
+                identity: String::new(),
+            },
+            mechanism: Some(name.to_owned()),
+        };
+        assert!(login("scram-sha-256").sasl().is_ok());
+        let error = login("NTLM").sasl().unwrap_err().to_string();
         assert!(error.contains("XOAUTH2"), "{error}");
     }
 }

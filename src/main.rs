@@ -16,12 +16,15 @@ mod netrc;
 mod outbox;
 mod output;
 mod parallel;
+mod pop3;
 mod progress;
 mod prompt;
 mod report;
+mod rows;
 mod safe_name;
 mod save;
 mod smtp;
+mod store;
 mod tls_roots;
 mod trace;
 mod units;
@@ -31,6 +34,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use proto_transport::escape::escaped_text;
 use proto_transport::Error;
 
 fn main() -> ExitCode {
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
             }
         },
         Err(error) => {
-            let printed = error.print();
+            let printed = print(&error);
             match (error.use_stderr(), printed) {
                 (true, _) => exit_code::USAGE,
                 // Help and version are no errors, unless nobody could read them.
@@ -54,6 +58,17 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// Prints what the command line's parser has to say. It quotes what it was given, which may hold
+/// what no terminal should see.
+fn print(error: &clap::Error) -> std::io::Result<()> {
+    let text = error.render().to_string();
+    let harmless = escaped_text(text.as_bytes());
+    match harmless == text {
+        true => error.print(),
+        false => std::io::stderr().write_all(harmless.as_bytes()),
+    }
 }
 
 /// Tells an error in one line on stderr. A reader of stdout who went away wants to hear nothing.

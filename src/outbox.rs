@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub struct Outbox<'a> {
     pub ledger: Ledger,
     /// Progress.
     pub progress: Progress,
+    /// Whether help was offered.
+    pub hinted: Once,
 }
 
 /// The first pause before another try; each further one is twice as long.
@@ -295,7 +297,19 @@ impl Outbox<'_> {
         if let Some(error) = error {
             self.say(error, Some(self.message(letter.job).name()));
         }
+        self.hint(&over);
         self.rows(letter, over, error);
+    }
+
+    /// What helps against a refusal that many meet.
+    fn hint(&self, over: &[&Outcome]) {
+        let mut replies = over.iter().filter_map(|outcome| outcome.reply.as_ref());
+        let needs_more = replies.any(|reply| reply.is(530));
+        if needs_more && !self.common.looking.quiet {
+            let hint =
+                "proto: the server wants to know more first: -u logs in, --starttls encrypts";
+            self.hinted.call_once(|| self.progress.say(hint));
+        }
     }
 
     fn rows<'o>(
@@ -342,10 +356,12 @@ const LONGEST_LINE: u64 = 998;
 
 /// Whether a server took its leave before it could take the message.
 fn is_unsent(delivery: &Delivery) -> bool {
-    let is_farewell = |outcome: &Outcome| match &outcome.reply {
-        Some(reply) => reply.is(421),
-        None => outcome.fate == Fate::NotSent,
-    };
-    matches!(delivery.error, Some(Error::Closed { .. }))
-        && delivery.outcomes.iter().all(is_farewell)
+    let hung_up = matches!(delivery.error, Some(Error::Closed { .. }));
+    delivery
+        .outcomes
+        .iter()
+        .all(|outcome| match &outcome.reply {
+            Some(reply) => reply.is(421),
+            None => hung_up && outcome.fate == Fate::NotSent,
+        })
 }

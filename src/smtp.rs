@@ -1,6 +1,6 @@
 //! What the SMTP commands share: the way to a server that takes messages.
 
-use proto_smtp::{Client, Extension, Preferences, Session, Target};
+use proto_smtp::{is_host_name, Client, Extension, Preferences, Session, Target};
 use proto_transport::{Connector, Result, Security};
 
 use crate::cli::CommonArgs;
@@ -12,7 +12,7 @@ use crate::report::{Record, Stage};
 #[command(next_help_heading = "SMTP")]
 pub struct SmtpArgs {
     /// Our name in EHLO, instead of the address that we connect from
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub ehlo: Option<String>,
     /// Pass over this extension although it is offered (repeatable): CHUNKING, PIPELINING…
     #[arg(long, value_name = "EXTENSION", value_parser = extension)]
@@ -22,6 +22,13 @@ pub struct SmtpArgs {
     pub assume: Vec<Extension>,
     #[command(flatten)]
     pub upgrade: UpgradeArgs,
+}
+
+fn host_name(text: &str) -> std::result::Result<String, String> {
+    match is_host_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a name is printable ASCII without spaces".to_owned()),
+    }
 }
 
 fn extension(text: &str) -> std::result::Result<Extension, String> {
@@ -60,6 +67,8 @@ impl Service {
         connector: Connector,
     ) -> Result<Service> {
         let login = login(common, target.url(), &target.endpoint)?;
+        // A wrong name is told before anybody is called.
+        login.as_ref().map(Login::sasl).transpose()?;
         let upgrade = &args.upgrade;
         let endpoint = secured(
             &target.endpoint,
@@ -120,7 +129,7 @@ impl Service {
             return Ok(client.into_session());
         };
         record.stage = Stage::Auth;
-        client.log_in(&login.credentials, login.mechanism, self.is_private)
+        client.log_in(&login.credentials, login.sasl()?, self.is_private)
     }
 
     /// All of it: a session that takes messages.

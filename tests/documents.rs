@@ -90,7 +90,9 @@ fn ci_runs_the_second_command_of_the_readme() {
     }
     assert!(setup.starts_with("dpkg -s gcc libc6-dev libssl-dev pkg-config >"));
     assert!(setup.contains("apt-get install -y gcc libc6-dev libssl-dev pkg-config"));
-    assert!(ci.contains("gcc libc6-dev libssl-dev pkg-config nginx"));
+    assert!(
+        ci.contains("gcc libc6-dev libssl-dev pkg-config nginx postfix dovecot-core dovecot-lmtpd")
+    );
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use proto_mock::http::Site;
+use proto_mock::smtp::{Letter, Mta};
 use proto_mock::{Identity, Options, Replay, Server, AUTHORITY};
 use proto_transport::session::Session;
 use proto_transport::Security;
 
 /// One run of the binary.
+#[derive(Debug)]
 pub struct Run {
     /// The exit status.
     pub code: i32,
@@ -159,6 +161,77 @@ impl Web {
     pub fn url(&self, path: &str) -> String {
         format!("{}://localhost:{}{path}", self.scheme, self.server.port())
     }
+}
+
+/// The mock mail server.
+pub struct Mail {
+    /// The server.
+    pub server: Server,
+    /// What it does, and what it got.
+    pub mta: Arc<Mta>,
+    scheme: &'static str,
+}
+
+impl Mail {
+    /// A server that offers everything, but does what the rules say.
+    pub fn ruled(rules: &[&str]) -> Mail {
+        Mail::with(mta(rules), Options::default())
+    }
+
+    /// The same with other settings.
+    pub fn with(mta: Mta, options: Options) -> Mail {
+        let scheme = match (mta.lmtp, options.security) {
+            (true, _) => "lmtp",
+            (false, Security::Tls) => "smtps",
+            (false, _) => "smtp",
+        };
+        let mta = Arc::new(mta);
+        let service = Arc::clone(&mta) as Arc<dyn proto_mock::Service>;
+        Mail {
+            server: Server::start(options, service).unwrap(),
+            mta,
+            scheme,
+        }
+    }
+
+    /// The URL of the server.
+    pub fn url(&self) -> String {
+        format!("{}://localhost:{}", self.scheme, self.server.port())
+    }
+
+    /// The only letter that came, from a client that kept to the protocol.
+    #[track_caller]
+    pub fn letter(&self) -> Letter {
+        let mut letters = self.letters();
+        assert_eq!(letters.len(), 1, "{letters:?}");
+        letters.remove(0)
+    }
+
+    /// The letters that came, from clients that kept to the protocol.
+    #[track_caller]
+    pub fn letters(&self) -> Vec<Letter> {
+        assert_eq!(self.mta.violations(), [""; 0]);
+        self.mta.letters()
+    }
+
+    /// What was said to the server over all connections, line by line.
+    pub fn heard(&self) -> Vec<String> {
+        let commands = self.mta.commands();
+        commands.into_iter().map(|(_, line)| line).collect()
+    }
+}
+
+/// A mail server with rules.
+pub fn mta(rules: &[&str]) -> Mta {
+    let mut mta = Mta::default();
+    mta.rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    mta
+}
+
+/// The path of a sample message.
+pub fn sample(name: &str) -> String {
+    let path = repository().join("samples/messages").join(name);
+    path.to_str().unwrap().to_owned()
 }
 
 /// Options of a server that speaks TLS from the first byte.

@@ -1,5 +1,6 @@
 //! `proto mock`: the servers that our own tests use, for everybody.
 
+mod pop3;
 mod smtp;
 
 use std::fs::{self, File};
@@ -23,6 +24,7 @@ use crate::cli::read;
 use crate::exit_code::{OK, PROTOCOL};
 use crate::units::duration;
 
+use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
 
 /// Run a server on loopback for testing, faults included.
@@ -38,6 +40,8 @@ enum Kind {
     Http(HttpArgs),
     /// Take mail by SMTP or LMTP, strictly, and refuse or fail on request
     Smtp(SmtpArgs),
+    /// Give out mail by POP3, strictly, and refuse or fail on request
+    Pop3(Pop3Args),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -98,6 +102,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let listen = match &args.server {
         Kind::Http(args) => &args.listen,
         Kind::Smtp(args) => &args.listen,
+        Kind::Pop3(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
@@ -106,6 +111,7 @@ pub fn run(args: &Args) -> Result<u8> {
     match &args.server {
         Kind::Http(args) => http(args),
         Kind::Smtp(args) => smtp::run(args),
+        Kind::Pop3(args) => pop3::run(args),
         Kind::Replay(args) => replay(args),
     }
 }
@@ -201,13 +207,15 @@ fn scheme_of(session: &Session) -> &'static str {
         (true, _, false) => "http",
         (false, Some("smtp"), true) => "smtps",
         (false, Some("lmtp"), true) => "lmtps",
+        (false, Some("pop3"), true) => "pop3s",
         (false, Some(scheme), _) => scheme,
         (false, None, true) => "tls",
         (false, None, false) => "tcp",
     }
 }
 
-/// In SMTP and LMTP the server speaks first, and the client introduces itself.
+/// In SMTP and LMTP the server speaks first, and the client introduces itself; in POP3 the greeting
+/// has its own form, and the client asks, upgrades or logs in.
 fn mail_scheme(session: &Session) -> Option<&'static str> {
     let mut lines = session.steps.iter().filter_map(|(_, step)| match step {
         Step::Line(side, line) => Some((*side, line.as_str())),
@@ -221,6 +229,9 @@ fn mail_scheme(session: &Session) -> Option<&'static str> {
     match (greeting.get(..3)?, verb.as_str()) {
         ("220", "EHLO" | "HELO") => Some("smtp"),
         ("220", "LHLO") => Some("lmtp"),
+        ("+OK", "CAPA" | "STLS" | "USER" | "APOP" | "AUTH" | "UTF8" | "LANG" | "QUIT") => {
+            Some("pop3")
+        }
         _ => None,
     }
 }

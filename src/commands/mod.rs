@@ -4,8 +4,12 @@ pub mod completions;
 pub mod demo;
 pub mod http_get;
 pub mod http_head;
+pub mod mail_show;
 pub mod manual;
 pub mod mock;
+pub mod pop3_delete;
+pub mod pop3_fetch;
+pub mod pop3_list;
 pub mod smtp_probe;
 pub mod smtp_send;
 
@@ -20,6 +24,10 @@ pub fn run(command: Command) -> Result<u8> {
         Command::HttpHead(args) => http_head::run(&args),
         Command::SmtpSend(args) => smtp_send::run(&args),
         Command::SmtpProbe(args) => smtp_probe::run(&args),
+        Command::MailShow(args) => mail_show::run(&args),
+        Command::Pop3List(args) => pop3_list::run(&args),
+        Command::Pop3Fetch(args) => pop3_fetch::run(&args),
+        Command::Pop3Delete(args) => pop3_delete::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

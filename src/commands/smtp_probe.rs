@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "DOMAIN", conflicts_with = "servers")]
     mx: Option<String>,
     /// Ask this name server for the exchangers, instead of the system's
-    #[arg(long, value_name = "HOST[:PORT]", requires = "mx", value_parser = name_server)]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "servers", value_parser = name_server)]
     dns: Option<SocketAddr>,
     /// One JSON object a server
     #[arg(long, help_heading = "Results")]

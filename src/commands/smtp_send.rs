@@ -1,6 +1,7 @@
 //! `proto smtp-send SERVER`: mail from options or files to a server, with a row for each recipient.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Once;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -112,6 +113,7 @@ fn send(args: &Args, target: &Target, messages: &[Message], stationery: &Station
         keeps_bcc: args.compose.keep_bcc,
         ledger: Ledger::new(args.sending.json, count > 1, args.common.report.is_some()),
         progress: Progress::new(args.common.looking.quiet, count),
+        hinted: Once::new(),
     };
     let started = Instant::now();
     let (mut record, kept) = outbox.send_all(
@@ -185,14 +187,17 @@ fn reach(args: &Args, target: &Target, record: &mut Record) -> Result<u8> {
         client = service.upgrade(client, record)?;
     }
     let reply = client.hello_reply().unwrap_or(client.greeting()).clone();
-    stopped(args, until, &reply, record)?;
-    if until == Until::Auth {
-        let session = service.log_in(client, record)?;
+    if until < Until::Auth {
+        stopped(args, until, Some(&reply), record)?;
         if !args.sending.drop {
-            session.quit();
+            client.quit();
         }
-    } else if !args.sending.drop {
-        client.quit();
+        return Ok(0);
+    }
+    let session = service.log_in(client, record)?;
+    stopped(args, until, None, record)?;
+    if !args.sending.drop {
+        session.quit();
     }
     Ok(0)
 }
@@ -235,7 +240,7 @@ fn rehearse(
         session.quit();
     }
     if let Some(reply) = sender_reply.as_ref().filter(|_| until == Until::Mail) {
-        stopped(args, until, reply, record)?;
+        stopped(args, until, Some(reply), record)?;
     }
     let ledger = Ledger::new(args.sending.json, false, true);
     let subject = crate::ledger::Subject {
@@ -255,13 +260,19 @@ fn rehearse(
     }
 }
 
-/// Tells how far it came.
-fn stopped(args: &Args, until: Until, reply: &StatusReply, record: &mut Record) -> Result<()> {
+/// Tells how far it came; logging in ends without a reply that says more than that it worked.
+fn stopped(
+    args: &Args,
+    until: Until,
+    reply: Option<&StatusReply>,
+    record: &mut Record,
+) -> Result<()> {
     let stage = format!("{until:?}").to_ascii_lowercase();
-    let item = json!({ "stage": stage, "code": reply.code, "reply": reply.to_string() });
+    let told = reply.map(ToString::to_string);
+    let item = json!({ "stage": stage, "code": reply.map(|reply| reply.code), "reply": told });
     let line = match args.sending.json {
         true => json_line(&item).map_err(|error| failed(error.into()))?,
-        false => format!("{stage:16}  {reply}\n"),
+        false => format!("{stage:16}  {}\n", told.as_deref().unwrap_or("logged in")),
     };
     record.items.push(item);
     io::stdout().write_all(line.as_bytes()).map_err(failed)

@@ -53,28 +53,44 @@ pub fn without_bcc(header: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (kept, removed)
 }
 
-/// The values of all fields of a name, unfolded (RFC 5322 section 2.2.3). What is not UTF-8 is
-/// replaced by a mark that no address may hold.
-pub fn values(header: &[u8], name: &str) -> Vec<String> {
-    let mut found: Vec<Vec<u8>> = Vec::new();
-    let mut is_wanted = false;
-    for line in lines(header) {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if goes_on(line) {
-            if let Some(value) = found.last_mut().filter(|_| is_wanted) {
-                value.extend_from_slice(text);
-            }
-            continue;
+/// The fields in order: name, and value as it stands there, folded. Lines that are no field are
+/// left out.
+pub fn fields(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = header;
+    std::iter::from_fn(move || loop {
+        let (field, after) = rest.split_at_checked(field_length(rest)?)?;
+        rest = after;
+        if let Some(name) = name_of(field) {
+            let mut halves = field.splitn(2, |byte| *byte == b':');
+            return Some((name, halves.nth(1).unwrap_or_default()));
         }
-        is_wanted = name_of(line).is_some_and(|this| this.eq_ignore_ascii_case(name.as_bytes()));
-        if is_wanted {
-            let mut parts = text.splitn(2, |byte| *byte == b':');
-            found.push(parts.nth(1).unwrap_or_default().to_vec());
-        }
+    })
+}
+
+/// The length of the first line with those that go on with it.
+fn field_length(bytes: &[u8]) -> Option<usize> {
+    let mut ends = memchr::memchr_iter(b'\n', bytes).map(|at| at + 1);
+    let end = ends.find(|end| !goes_on(bytes.get(*end..).unwrap_or_default()));
+    (!bytes.is_empty()).then(|| end.unwrap_or(bytes.len()))
+}
+
+/// A value in one line (RFC 5322 section 2.2.3).
+pub fn unfolded(value: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(value.len());
+    for line in lines(value) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
     }
-    let text = |value: &Vec<u8>| String::from_utf8_lossy(value).trim().to_owned();
-    found.iter().map(text).collect()
+    text
+}
+
+/// The values of all fields of a name, unfolded. What is not UTF-8 is replaced by a mark that no
+/// address may hold.
+pub fn values(header: &[u8], name: &str) -> Vec<String> {
+    let wanted = |(this, _): &(&[u8], &[u8])| this.eq_ignore_ascii_case(name.as_bytes());
+    let found = fields(header).filter(wanted);
+    let text = |value| String::from_utf8_lossy(&unfolded(value)).trim().to_owned();
+    found.map(|(_, value)| text(value)).collect()
 }
 
 /// Splits `Name: value` from the command line, and refuses what would make it more than one field,
@@ -106,7 +122,7 @@ fn is_bcc(name: &[u8]) -> bool {
 
 /// The name that a line begins with. White space before the colon is obsolete, but other readers
 /// take it, so a Bcc written so must not slip through (RFC 5322 section 4.5).
-fn name_of(line: &[u8]) -> Option<&[u8]> {
+pub fn name_of(line: &[u8]) -> Option<&[u8]> {
     let end = line
         .iter()
         .position(|byte| !byte.is_ascii_graphic() || *byte == b':')?;

@@ -84,6 +84,31 @@ impl Message {
         }
     }
 
+    /// All of it as it was before it came into a mail box, if it is not larger than this.
+    pub fn whole(&self, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let opened = match &self.source {
+            Source::File(path) => {
+                store::open(path).map(|(file, _)| -> Box<dyn Read> { Box::new(file) })
+            }
+            Source::Span(span) => Ok(open(span, false)),
+            Source::Mbox(span) => Ok(open(span, true)),
+            Source::Composed(_) => {
+                return Err(Error::illegal("a message that is composed is not read"))
+            }
+        };
+        opened
+            .and_then(|source| source.take(limit + 1).read_to_end(&mut bytes))
+            .map_err(|error| self.reading(error))?;
+        match bytes.len() as u64 > limit {
+            true => Err(Error::TooLarge {
+                what: format!("{}: the message, in bytes,", self.name),
+                limit,
+            }),
+            false => Ok(bytes),
+        }
+    }
+
     fn load_file(&self, path: &Path) -> Result<Loaded> {
         let (file, length) = store::open(path).map_err(|error| self.reading(error))?;
         match length <= SMALL {

@@ -22,9 +22,12 @@ mod parts;
 mod random;
 mod sources;
 mod store;
+mod summary;
+pub mod view;
 
 pub use addresses::addresses;
 pub use args::ComposeArgs;
 pub use compose::compose;
 pub use message::{Loaded, Message};
 pub use sources::messages;
+pub use summary::Summary;

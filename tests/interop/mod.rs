@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::harness::{names, repository};
+
 /// Looks for a server's program; says what is skipped if it is not there.
 fn program(name: &str, package: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
@@ -67,4 +69,33 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The names of the sample messages.
+fn samples() -> Vec<String> {
+    let names = names(&repository().join("samples/messages"));
+    let stems = names.iter().filter_map(|name| name.strip_suffix(".eml"));
+    stems.map(str::to_owned).collect()
+}
+
+/// What is sent of a sample message, with LF as the end of each line.
+fn as_sent(name: &str) -> String {
+    let path = repository().join(format!("samples/messages/{name}.eml"));
+    let message = lines(&std::fs::read(path).unwrap());
+    let message = String::from_utf8_lossy(&message);
+    // Of the samples, one has these fields.
+    message
+        .replace("Bcc: Carl <carl@c.example>,\n\tdora@d.example\n", "")
+        .replace("bcc : fred@f.example\n", "")
+}
+
+/// With LF as the end of each line, the last one too.
+fn lines(bytes: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        lines.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        lines.push(b'\n');
+    }
+    lines
 }

@@ -74,6 +74,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod apop;
 mod basic;
 mod bearer;
 mod cram;
@@ -93,6 +94,7 @@ mod scram_keys;
 mod scram_messages;
 mod select;
 
+pub use apop::apop;
 pub use basic::basic;
 pub use bearer::bearer;
 pub use credentials::{SaslContext, SaslCredentials};

@@ -12,6 +12,7 @@
 //! | [`Replay`] | a service that plays a session file, and says whether the client kept to it |
 //! | [`Site`](http::Site) | a service that is a small web site |
 //! | [`Mta`](smtp::Mta) | a service that takes mail, by SMTP or LMTP |
+//! | [`Maildrop`](pop3::Maildrop) | a service that gives mail out, by POP3 |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
 //! | [`Trap`] | a listener that nobody should reach |
 //!
@@ -46,8 +47,11 @@ pub mod fault;
 mod faulty;
 pub mod http;
 mod identity;
+mod journal;
 mod peer;
+pub mod pop3;
 pub mod replay;
+mod rule;
 pub mod sasl;
 mod server;
 pub mod smtp;
@@ -59,5 +63,6 @@ pub use fault::{Fault, NotAFault, FAULTS};
 pub use identity::{Identity, AUTHORITY};
 pub use peer::Peer;
 pub use replay::{Outcome, Replay};
+pub use rule::{NotARule, Rule};
 pub use server::{Options, Server, Service};
 pub use trap::Trap;

@@ -87,9 +87,9 @@ impl Client {
     /// could answer so to make TLS go away.
     pub fn hello(&mut self, may_fall_back: bool) -> Result<()> {
         let name = self.name();
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_host_name(&name) {
             return Err(Error::illegal(format!(
-                "{name:?} is no host name: it is printable ASCII without spaces"
+                "{name:?} is no name to say hello with"
             )));
         }
         let verb = match self.target.protocol {
@@ -100,6 +100,7 @@ impl Client {
         let mut reply = self.ask(&Request::Hello(verb, name.clone()))?;
         let falls_back = may_fall_back && self.target.protocol == Protocol::Smtp;
         if falls_back && reply.is(5) {
+            self.extensions = Extensions::default();
             reply = self.ask(&Request::Hello("HELO", name))?;
             self.hello = Some(reply.expect(250, &self.connection)?);
         } else {
@@ -223,6 +224,7 @@ impl Client {
     }
 
     fn respond(&mut self, exchange: &mut SaslExchange, reply: &StatusReply) -> Result<()> {
+        self.connection.expect_quiet()?;
         let text = match reply.lines.as_slice() {
             [text] => text.trim_ascii(),
             _ => return Err(self.must_be(reply)),
@@ -305,6 +307,11 @@ pub const GREETING: &str = "reading the greeting";
 
 /// What we are doing, in the errors of the upgrade to TLS.
 pub const STARTTLS: &str = "starting TLS";
+
+/// Whether a name can stand in EHLO: printable ASCII without spaces.
+pub fn is_host_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
 /// Whether a refusal is about the mechanism: unknown, too weak, or not without encryption (RFC 4954
 /// section 6, RFC 5248).

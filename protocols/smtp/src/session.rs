@@ -10,13 +10,9 @@
 //! MAIL RCPT BDAT content →         with CHUNKING a small message needs no 354 (RFC 3030)
 //! ```
 
-use std::io::Read;
-use std::time::Duration;
+mod chunks;
 
-use proto_transport::{
-    read_some, CanonicalLines, Connection, Continuation, Error, Pipeline, Refusal, Result,
-    StatusReply,
-};
+use proto_transport::{Connection, Continuation, Error, Pipeline, Refusal, Result, StatusReply};
 
 use crate::delivery::{refusal, Delivery, Fate};
 use crate::envelope::{parameters, Outgoing, Unfit};
@@ -32,9 +28,11 @@ pub struct Session {
     pub all_or_nothing: bool,
     /// The transaction before was left open, so that the next one begins with RSET.
     needs_reset: bool,
-    /// A reply with which the server took its leave.
+    /// The last reply, if the server took its leave with it.
     farewell: Option<StatusReply>,
     is_broken: bool,
+    /// A reply did not come or was none, so that nobody knows which of the next is for what.
+    is_lost: bool,
     /// What is read of a message at once.
     block: Vec<u8>,
 }
@@ -57,12 +55,16 @@ const DEPTH: usize = 1_000;
 /// fits into the buffers on the way. It is also how much is read at once, and the size of a chunk.
 const SMALL: usize = 64 * 1024;
 
-/// How many chunks may be under way without an answer.
-const CHUNKS: usize = 4;
-
 /// How much longer than for other replies a server may take to answer for a message: ten minutes,
 /// where silence may last one (RFC 5321 section 4.5.3.2.6).
 const PATIENCE: u32 = 10;
+
+/// How many lines of a reply are kept. One reply can be about thousands of recipients, and each
+/// has a copy.
+const LINES: usize = 20;
+
+/// How much of a line of a reply is kept: what it may have (RFC 5321 section 4.5.3.1.5).
+const LINE: usize = 512;
 
 /// A message under way.
 struct Transaction<M> {
@@ -102,6 +104,7 @@ impl Session {
             needs_reset: false,
             farewell: None,
             is_broken: false,
+            is_lost: false,
             block: vec![0; SMALL],
         }
     }
@@ -118,7 +121,8 @@ impl Session {
 
     /// Whether another message can be sent.
     pub fn is_usable(&self) -> bool {
-        !self.is_broken && self.farewell.is_none() && self.connection.is_in_step()
+        let is_over = self.is_broken || self.is_lost || self.farewell.is_some();
+        !is_over && self.connection.is_in_step()
     }
 
     /// Sends one message. What became of it is told for each recipient, also when the connection
@@ -171,14 +175,15 @@ impl Session {
     /// can only be closed: the server waits for content.
     pub fn rehearse<M: Outgoing>(&mut self, mail: M, step: Step) -> Delivery {
         let mut this = self.begin(mail);
-        let wanted = match step {
-            Step::Mail => 1,
-            _ => usize::MAX,
-        };
         let requests = std::mem::take(&mut this.to_say);
-        let is_asked = |request: &Request| !matches!(request, Request::Data);
-        let requests: Vec<Request> = requests.filter(is_asked).take(wanted).collect();
+        let is_asked = |request: &Request| match request {
+            Request::Rcpt(_) => step != Step::Mail,
+            Request::Data => false,
+            _ => true,
+        };
+        let requests: Vec<Request> = requests.filter(is_asked).collect();
         this.to_say = requests.into_iter();
+        self.settle(&mut this, |session, _| session.expect_quiet(false));
         self.settle(&mut this, Session::hear_envelope);
         if step == Step::Data && this.delivery.error.is_none() && this.has(Fate::Willing) {
             this.to_say = vec![Request::Data].into_iter();
@@ -193,7 +198,7 @@ impl Session {
 
     /// Says goodbye, and waits for the answer. That it fails matters to nobody any more.
     pub fn quit(mut self) {
-        if self.is_usable() && self.connection.expect_quiet().is_ok() {
+        if self.is_usable() && self.expect_quiet(false).is_ok() {
             self.connection.doing("saying goodbye");
             let said = self.connection.write_line(Request::Quit.to_string());
             if said.is_ok() {
@@ -221,7 +226,7 @@ impl Session {
         let mut this = self.begin(mail);
         self.settle(&mut this, |session, this| {
             if !ahead {
-                session.connection.expect_quiet()?;
+                session.expect_quiet(false)?;
             }
             this.said.say(&mut session.connection, &mut this.to_say)?;
             let is_small = this.mail.survey().raw_size <= SMALL as u64;
@@ -299,6 +304,9 @@ impl Session {
     /// The replies to sender and recipients, and to DATA if that was said with them.
     fn hear_envelope<M: Outgoing>(&mut self, this: &mut Transaction<M>) -> Result<()> {
         loop {
+            if !self.pipelines() {
+                self.expect_quiet(false)?;
+            }
             this.said.say(&mut self.connection, &mut this.to_say)?;
             let Some(request) = this.said.next_answered() else {
                 return Ok(());
@@ -319,9 +327,8 @@ impl Session {
             Request::Reset => {
                 reply.expect(2, &self.connection)?;
             }
-            Request::Mail(..) if reply.is(2) => this.delivery.sender_reply = Some(reply),
+            Request::Mail(..) if self.is_yes(&reply)? => this.delivery.sender_reply = Some(reply),
             Request::Mail(..) => {
-                self.must_refuse(&reply)?;
                 this.is_refused = true;
                 this.delivery.sender_reply = Some(reply.clone());
                 this.to_say = Vec::new().into_iter();
@@ -330,17 +337,14 @@ impl Session {
                 }
             }
             Request::Rcpt(_) => {
-                let outcome = this.delivery.outcomes.get_mut(this.heard);
+                let is_yes = self.is_yes(&reply)?;
+                let mut open = this.delivery.outcomes.iter_mut();
+                let outcome = open.nth(this.heard).filter(|_| !this.is_refused);
                 this.heard += 1;
                 match outcome {
-                    Some(outcome) if !this.is_refused && reply.is(2) => {
-                        outcome.decide(Fate::Willing, Some(reply));
-                    }
-                    Some(outcome) if !this.is_refused => {
-                        self.must_refuse(&reply)?;
-                        outcome.refuse(&reply);
-                    }
-                    _ => {}
+                    Some(outcome) if is_yes => outcome.decide(Fate::Willing, Some(reply)),
+                    Some(outcome) => outcome.refuse(&reply),
+                    None => {}
                 }
             }
             _ if reply.is(354) => this.may_send = true,
@@ -352,15 +356,24 @@ impl Session {
         Ok(())
     }
 
-    /// A reply that is neither what was asked for nor a no is none that the command allows.
-    fn must_refuse(&self, reply: &StatusReply) -> Result<()> {
-        match reply.code / 100 {
-            4 | 5 => Ok(()),
-            _ => Err(self.connection.malformed(
-                "a command was answered with a code that it does not have",
-                reply.to_string().as_bytes(),
-            )),
+    /// Whether a reply says yes, and not no.
+    fn is_yes(&mut self, reply: &StatusReply) -> Result<bool> {
+        match reply.is(2) {
+            true => Ok(true),
+            false => self.must_refuse(reply).map(|()| false),
         }
+    }
+
+    /// A reply that is neither what was asked for nor a no is none that the command allows.
+    fn must_refuse(&mut self, reply: &StatusReply) -> Result<()> {
+        if matches!(reply.code / 100, 4 | 5) {
+            return Ok(());
+        }
+        self.is_lost = true;
+        Err(self.connection.malformed(
+            "a command was answered with a code that it does not have",
+            reply.to_string().as_bytes(),
+        ))
     }
 
     /// Says the content, if somebody is to have it.
@@ -368,10 +381,14 @@ impl Session {
         if this.content != Content::Unsaid {
             return Ok(());
         }
+        if let Some(farewell) = &self.farewell {
+            return Err(self.connection.closed(farewell.to_string()));
+        }
         let is_partial = self.all_or_nothing && !this.delivery.is_all(Fate::Willing);
         if is_partial || !this.has(Fate::Willing) {
             return self.say_nothing(this);
         }
+        self.expect_quiet(this.may_send)?;
         if self.chunks() {
             return self.say_chunks(this);
         }
@@ -382,6 +399,7 @@ impl Session {
                 self.needs_reset = true;
                 return Ok(());
             }
+            self.expect_quiet(true)?;
         }
         self.connection.doing("sending the message");
         let mut content = this.mail.content().inspect_err(|_| {
@@ -397,89 +415,27 @@ impl Session {
         self.needs_reset = !this.is_refused;
         for outcome in &mut this.delivery.outcomes {
             if outcome.fate == Fate::Willing {
-                outcome.fate = Fate::NotSent;
+                outcome.decide(Fate::NotSent, None);
             }
         }
         if this.may_send {
-            // The server would have the message although it has nobody for it: an empty one ends
-            // that (RFC 2920 section 3.1).
-            self.connection.write_line(".")?;
-            self.hear()?;
+            self.expect_quiet(false)?;
+            self.end_empty()?;
         }
         Ok(())
     }
 
-    /// Says the content in chunks.
-    fn say_chunks<M: Outgoing>(&mut self, this: &mut Transaction<M>) -> Result<()> {
-        self.connection.doing("sending the message");
-        let is_binary = this.mail.envelope().is_binary;
-        let mut source = this.mail.content()?;
-        let mut block = std::mem::take(&mut self.block);
-        let result = self.chunks_of(&mut source, &mut block, is_binary, this.content_is_ahead());
-        self.block = block;
-        drop(source);
-        match result {
-            Ok(Chunked::All { unanswered }) => {
-                this.content = Content::Said { chunks: unanswered };
-                Ok(())
-            }
-            Ok(Chunked::Refused { reply, unanswered }) => {
-                this.decide_willing(refusal(&reply), &reply);
-                self.needs_reset = true;
-                for _ in 0..unanswered {
-                    self.hear()?;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.connection.give_up_sending();
-                Err(error)
-            }
+    /// The server would have the message although it has nobody for it: an empty one ends that
+    /// (RFC 2920 section 3.1). In LMTP it should have refused, and nobody knows how many replies
+    /// follow (RFC 2033 section 4.2).
+    fn end_empty(&mut self) -> Result<()> {
+        if self.protocol == Protocol::Lmtp {
+            self.connection.give_up_sending();
+            return Ok(());
         }
-    }
-
-    fn chunks_of(
-        &mut self,
-        source: &mut dyn Read,
-        block: &mut [u8],
-        is_binary: bool,
-        is_ahead: bool,
-    ) -> Result<Chunked> {
-        let mut lines = CanonicalLines::plain();
-        let mut chunk = Vec::new();
-        let mut unanswered = 0;
-        loop {
-            let got = read_full(source, block)?;
-            let part = block.get(..got).unwrap_or_default();
-            let is_last = got < block.len();
-            chunk.clear();
-            if is_binary {
-                chunk.extend_from_slice(part);
-            } else {
-                let mut pushed = lines.push(part, &mut chunk);
-                if is_last {
-                    pushed = pushed.and_then(|()| lines.finish(&mut chunk));
-                }
-                pushed.map_err(|_| {
-                    Error::illegal("the message has changed: it holds a CR without LF now")
-                })?;
-            }
-            let request = Request::Bdat(chunk.len() as u64, is_last);
-            self.connection.write_line(request.to_string())?;
-            self.connection.write_block(&chunk)?;
-            if is_last {
-                return Ok(Chunked::All { unanswered });
-            }
-            unanswered += 1;
-            while !is_ahead && (unanswered >= CHUNKS || unanswered > 0 && !self.pipelines()) {
-                let reply = self.hear()?;
-                unanswered -= 1;
-                if !reply.is(2) {
-                    self.must_refuse(&reply)?;
-                    return Ok(Chunked::Refused { reply, unanswered });
-                }
-            }
-        }
+        self.connection.write_line(".")?;
+        let reply = self.hear()?;
+        self.is_yes(&reply).map(drop)
     }
 
     /// The answer for the message: one, or in LMTP one for each recipient.
@@ -501,10 +457,15 @@ impl Session {
         if let Content::Said { chunks } = this.content {
             for _ in 0..chunks {
                 let reply = self.hear()?;
-                if !reply.is(2) {
-                    self.must_refuse(&reply)?;
+                if !self.is_yes(&reply)? {
                     this.decide_willing(refusal(&reply), &reply);
                     self.needs_reset = true;
+                    if self.protocol == Protocol::Lmtp {
+                        // Nothing says how many replies the last chunk has then (RFC 2033 section
+                        // 4.3), nor whether a farewell was the last of them.
+                        (self.is_lost, self.farewell) = (true, None);
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -516,10 +477,9 @@ impl Session {
 
     fn hear_one<M>(&mut self, this: &mut Transaction<M>) -> Result<()> {
         let reply = self.hear()?;
-        let fate = match reply.is(2) {
+        let fate = match self.is_yes(&reply)? {
             true => Fate::Accepted,
             false => {
-                self.must_refuse(&reply)?;
                 self.needs_reset |= self.chunks();
                 refusal(&reply)
             }
@@ -535,10 +495,10 @@ impl Session {
                 continue;
             }
             let reply = self.hear()?;
-            match reply.is(2) {
+            match self.is_yes(&reply)? {
                 true => outcome.decide(Fate::Accepted, Some(reply)),
                 false => {
-                    self.must_refuse(&reply)?;
+                    self.needs_reset |= self.chunks();
                     outcome.refuse(&reply);
                 }
             }
@@ -549,16 +509,41 @@ impl Session {
     /// One reply. A server that takes its leave with 421 can do so at any point (RFC 5321
     /// section 3.8).
     fn hear(&mut self) -> Result<StatusReply> {
+        if self.is_lost {
+            return Err(self.connection.closed("a reply before this one was lost"));
+        }
         // A server that takes no more may have said why, and what came of the message before.
         // What is read already needs no waiting, so what is queued can become more.
         if !self.connection.has_unread() {
             self.is_broken |= self.connection.flush().is_err();
         }
-        let reply = StatusReply::read(&mut self.connection, Continuation::Coded)?;
-        if reply.is(421) {
-            self.farewell = Some(reply.clone());
-        }
+        let read = StatusReply::read(&mut self.connection, Continuation::Coded);
+        let mut reply = read.inspect_err(|error| {
+            self.is_lost = true;
+            // Who goes on after a farewell has not gone.
+            self.farewell
+                .take_if(|_| !matches!(error, Error::Closed { .. }));
+        })?;
+        reply.lines.truncate(LINES);
+        reply.lines.iter_mut().for_each(|line| line.truncate(LINE));
+        self.farewell = reply.is(421).then(|| reply.clone());
         Ok(reply)
+    }
+
+    /// Fails if the server has said something unasked. It may take its leave so, or refuse content
+    /// that it has not seen, and is heard.
+    fn expect_quiet(&mut self, may_refuse: bool) -> Result<()> {
+        let Err(error) = self.connection.expect_quiet() else {
+            return Ok(());
+        };
+        match self.hear() {
+            Ok(reply) if reply.is(421) || may_refuse && matches!(reply.code, 400..=599) => {
+                let error = self.connection.closed(reply.to_string());
+                self.farewell = Some(reply);
+                Err(error)
+            }
+            _ => Err(error),
+        }
     }
 
     /// The conversation is over for this transaction and all that follow. What nobody has decided is
@@ -566,10 +551,15 @@ impl Session {
     fn fail<M>(&mut self, this: &mut Transaction<M>, error: Error) {
         self.is_broken = true;
         let is_sent = this.content != Content::Unsaid;
-        let mut reason = self.farewell.clone();
-        if reason.is_none() && !is_sent && matches!(error, Error::Closed { .. }) {
-            reason = self.last_words();
-        }
+        let is_heard = this.heard == this.delivery.outcomes.len();
+        let reason = match (is_sent, is_heard) {
+            // Only an answer for the message could tell.
+            (true, true) => None,
+            (false, true) if matches!(error, Error::Closed { .. }) => {
+                self.farewell.clone().or_else(|| self.last_words())
+            }
+            _ => self.farewell.clone(),
+        };
         for outcome in &mut this.delivery.outcomes {
             let is_open = matches!(outcome.fate, Fate::Willing | Fate::NotSent);
             match &reason {
@@ -584,41 +574,20 @@ impl Session {
 
     /// The refusal that a server which hung up had sent before, if there is one.
     fn last_words(&mut self) -> Option<StatusReply> {
-        self.connection.set_silence(LAST_WORDS);
-        self.connection.last_words().and_then(|line| {
-            let code = line.get(..3)?.parse().ok()?;
-            let text = line.get(4..).unwrap_or_default().as_bytes().to_vec();
-            let reply = StatusReply {
-                code,
-                lines: vec![text],
-            };
-            matches!(code, 400..=599).then_some(reply)
-        })
+        if self.is_lost {
+            return None;
+        }
+        let line = self.connection.last_words()?;
+        let code = line.get(..3)?.parse().ok()?;
+        let text = line.get(4..).unwrap_or_default().as_bytes().to_vec();
+        let lines = vec![text];
+        matches!(code, 400..=599).then_some(StatusReply { code, lines })
     }
-}
-
-/// How long the last words of a server may take to arrive.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// How the chunks of a message went.
-enum Chunked {
-    /// All were said; so many replies before the last one are outstanding.
-    All { unanswered: usize },
-    /// One was refused, and nothing more was said.
-    Refused {
-        reply: StatusReply,
-        unanswered: usize,
-    },
 }
 
 impl<M> Transaction<M> {
     fn has(&self, fate: Fate) -> bool {
         self.delivery.outcomes.iter().any(|o| o.fate == fate)
-    }
-
-    /// Whether content that is said now goes out before the replies to the envelope were heard.
-    fn content_is_ahead(&self) -> bool {
-        self.heard < self.delivery.outcomes.len() && !self.is_refused
     }
 
     /// Decides for all whom the server was willing to take.
@@ -629,16 +598,4 @@ impl<M> Transaction<M> {
             }
         }
     }
-}
-
-/// Fills the buffer, unless the source ends before.
-fn read_full(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match read_some(source, rest)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
 }

@@ -63,7 +63,7 @@ fn extension(name: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn user(text: &str) -> std::result::Result<(String, String), String> {
+pub(super) fn user(text: &str) -> std::result::Result<(String, String), String> {
     let parts = text.split_once(':').ok_or("it takes NAME:PASSWORD")?;
     Ok((parts.0.to_owned(), parts.1.to_owned()))
 }

@@ -7,10 +7,11 @@ use proto_transport::escape::escaped;
 
 use super::command::{self, is_domain, longest};
 use super::reply::Reply;
-use super::rule::{Ending, Event};
+use super::rule::Event;
 use super::transaction::Transaction;
 use super::Mta;
 use crate::peer::Peer;
+use crate::rule::Course;
 use crate::sasl::MECHANISMS;
 
 /// What the server knows of one client.
@@ -177,7 +178,7 @@ impl<'c> Conversation<'c> {
         let longest = longest(text);
         let shown = text.get(..longest.min(text.len())).unwrap_or_default();
         self.line = String::from_utf8(shown.to_vec()).unwrap_or_else(|_| escaped(shown));
-        self.mta.hear(self.connection, &self.line);
+        self.mta.journal.hear(self.connection, &self.line);
         if line.len() > longest {
             let why = format!("the line is longer than {longest} octets");
             return Err(self.wrong(500, "5.5.2", &why));
@@ -285,17 +286,10 @@ impl<'c> Conversation<'c> {
         let Some(rule) = mta.rule_for(event, subjects) else {
             return Ok(None);
         };
-        if let Some(delay) = rule.delay {
-            self.peer.wait(delay)?;
-        }
-        match rule.ending {
-            Some(Ending::Drop) => return Err(Break::Over),
-            Some(Ending::Reset) => {
-                self.peer.reset();
-                return Err(Break::Over);
-            }
-            Some(Ending::DropAfter) => self.is_over = true,
-            None => {}
+        match rule.carry_out(self.peer)? {
+            Course::GoesOn => {}
+            Course::EndsWithReply => self.is_over = true,
+            Course::IsOver => return Err(Break::Over),
         }
         match &rule.reply {
             Some(reply) if reply.is_refusal() => Err(Break::Refused(reply.clone())),

@@ -56,7 +56,6 @@ mod rule;
 mod store;
 mod transaction;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -69,7 +68,9 @@ pub use store::Store;
 use self::conversation::Conversation;
 use self::rule::Event;
 use self::store::{Accepted, Draft};
+use crate::journal::Journal;
 use crate::peer::Peer;
+use crate::rule::Matches;
 use crate::sasl::Mechanism;
 use crate::server::Service;
 use crate::stop::locked;
@@ -97,10 +98,8 @@ pub struct Mta {
     pub notify: Option<Notify>,
     accepted: Mutex<Accepted>,
     has_accepted: Condvar,
-    heard: Mutex<VecDeque<(usize, String)>>,
-    violations: Mutex<Vec<String>>,
-    /// How often each rule matched.
-    matches: Mutex<Vec<u64>>,
+    journal: Journal,
+    matches: Matches,
 }
 
 /// Who is told what happens, in the thread in which it does.
@@ -133,12 +132,6 @@ pub const EXTENSIONS: [&str; 11] = [
 /// The largest message unless another limit is set: more than servers commonly take.
 const MAX_SIZE: u64 = 100 * 1024 * 1024;
 
-/// How many command lines are remembered; the oldest are forgotten.
-const COMMANDS: usize = 100_000;
-
-/// How many violations are remembered. Whoever has so many needs no more.
-const VIOLATIONS: usize = 10_000;
-
 impl Default for Mta {
     fn default() -> Mta {
         Mta {
@@ -153,9 +146,8 @@ impl Default for Mta {
             notify: None,
             accepted: Mutex::default(),
             has_accepted: Condvar::new(),
-            heard: Mutex::default(),
-            violations: Mutex::default(),
-            matches: Mutex::default(),
+            journal: Journal::default(),
+            matches: Matches::default(),
         }
     }
 }
@@ -169,13 +161,13 @@ impl Mta {
     /// The command lines that were heard, each with the number of its connection; also what answered
     /// the challenges of AUTH, secrets included.
     pub fn commands(&self) -> Vec<(usize, String)> {
-        locked(&self.heard).iter().cloned().collect()
+        self.journal.commands()
     }
 
     /// Where clients broke the protocol, whether that was refused or not, each as the connection,
     /// the command and what was wrong with it: `1: MAIL FROM: <a@b>: no space may follow FROM:`.
     pub fn violations(&self) -> Vec<String> {
-        locked(&self.violations).clone()
+        self.journal.violations()
     }
 
     /// Waits until so many letters were accepted in all. Whether they were, in that time.
@@ -214,42 +206,16 @@ impl Mta {
         Ok(())
     }
 
-    fn hear(&self, connection: usize, line: &str) {
-        let mut heard = locked(&self.heard);
-        if heard.len() >= COMMANDS {
-            heard.pop_front();
-        }
-        heard.push_back((connection, line.to_owned()));
-    }
-
     fn note_violation(&self, connection: usize, line: &str, what: &str) {
         let violation = format!("{connection}: {line}: {what}");
         if let Some(notify) = &self.notify {
             notify(&News::Violation(&violation));
         }
-        let mut violations = locked(&self.violations);
-        if violations.len() < VIOLATIONS {
-            violations.push(violation);
-        }
+        self.journal.note_violation(violation);
     }
 
-    /// The rule for an event: the first that matches and is in force.
     fn rule_for(&self, event: Event, subjects: &[&str]) -> Option<&Rule> {
-        if self.rules.is_empty() {
-            return None;
-        }
-        let mut matches = locked(&self.matches);
-        matches.resize(self.rules.len(), 0);
-        for (rule, count) in self.rules.iter().zip(matches.iter_mut()) {
-            if rule.matches(event, subjects) {
-                let before = *count;
-                *count += 1;
-                if rule.is_in_force(before) {
-                    return Some(rule);
-                }
-            }
-        }
-        None
+        self.matches.rule_for(&self.rules, event, subjects)
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// A reply, of one line or several (RFC 5321 section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reply {
+pub struct Reply {
     pub code: u16,
     /// The enhanced status code (RFC 3463), or nothing: RFC 2034 section 4 knows none for replies
     /// that ask for more, for the greeting, and for what answers EHLO.

@@ -1,0 +1,230 @@
+//! A command for each message, which reads it on stdin.
+//!
+//! | how it ends | what that means |
+//! |---|---|
+//! | status 0 | stored |
+//! | 64 to 78 but for 75 | refused for good |
+//! | 75, any other status, a signal, too late | may work later |
+//!
+//! It is started when the message is complete, and reads it from a file without a name, so that it
+//! never takes a part of a message for the whole, nor do we wait for each other.
+
+use std::fs::File;
+use std::io::{self, Seek};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use proto_transport::{Error, Refusal, Result};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::process::{pidfd_open, Pid, PidfdFlags};
+
+use super::incoming::Incoming;
+use super::{About, Kept, Store};
+use crate::exit_code::TEMPORARY;
+use crate::tls_roots;
+
+/// What our password may be in; it is not for other programs.
+const PASSWORD: &str = "PROTO_PASSWORD";
+
+/// The statuses of sysexits, which mean something.
+const SYSEXITS: std::ops::RangeInclusive<i32> = 64..=78;
+
+/// A command that stores messages.
+pub struct Deliver {
+    program: String,
+    arguments: Vec<String>,
+    patience: Duration,
+    incoming: Incoming,
+    uid: String,
+}
+
+impl Deliver {
+    /// Takes the command apart as a shell would, and runs it without one.
+    pub fn new(command: &str, patience: Duration) -> Result<Deliver> {
+        let wrong = |why| Error::illegal(format!("--deliver {command:?}: {why}"));
+        let words = shlex::split(command).ok_or_else(|| wrong("quotation marks do not match"))?;
+        let mut words = words.into_iter();
+        let program = words.next().filter(|word| !word.is_empty());
+        Ok(Deliver {
+            program: program.ok_or_else(|| wrong("there is no command"))?,
+            arguments: words.collect(),
+            patience,
+            incoming: Incoming::with_line_feeds(),
+            uid: String::new(),
+        })
+    }
+
+    fn start(&self, message: File) -> io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(message);
+        // Stdout is for what we have to say.
+        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
+        command.stdout(Stdio::from(stderr)).stderr(Stdio::inherit());
+        command.env_remove(PASSWORD);
+        tls_roots::restore(&mut command);
+        command.spawn()
+    }
+
+    fn refused(&self, reply: String, refusal: Refusal) -> Error {
+        Error::Refused {
+            peer: self.program.clone(),
+            doing: format!("delivering the message {:?}", self.uid),
+            reply,
+            refusal,
+        }
+    }
+
+    fn judge(&self, status: ExitStatus) -> Result<()> {
+        let refusal = match status.code() {
+            Some(0) => return Ok(()),
+            Some(code) if code == i32::from(TEMPORARY) => Refusal::Transient,
+            Some(code) if SYSEXITS.contains(&code) => Refusal::Lasting,
+            _ => Refusal::Transient,
+        };
+        Err(self.refused(status.to_string(), refusal))
+    }
+}
+
+impl Store for Deliver {
+    fn begin(&mut self, about: &About<'_>) -> Result<()> {
+        self.incoming.clear();
+        self.uid = about.uid.to_owned();
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.incoming
+            .write(bytes, tempfile::tempfile)
+            .map_err(keeping)
+    }
+
+    fn end(&mut self) -> Result<Kept> {
+        let hash = self.incoming.finish().map_err(keeping)?;
+        let message = self.incoming.take_file(tempfile::tempfile);
+        let mut message = message.map_err(keeping)?;
+        message.rewind().map_err(keeping)?;
+        let running = |error| Error::io(format!("running {}", self.program), error);
+        let mut child = self.start(message).map_err(running)?;
+        let Some(status) = wait(&mut child, self.patience).map_err(running)? else {
+            let why = format!("took longer than {} s", self.patience.as_secs());
+            return Err(self.refused(why, Refusal::Transient));
+        };
+        self.judge(status)?;
+        let place = self.program.clone();
+        Ok(Kept { hash, place })
+    }
+
+    fn abandon(&mut self) {
+        self.incoming.clear();
+    }
+
+    /// The command has seen to it.
+    fn sync(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn keeping(error: io::Error) -> Error {
+    Error::io("keeping a message in a temporary file", error)
+}
+
+/// Waits until the process has ended; one that takes too long is killed.
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    if ends_within(child, patience) {
+        return child.wait().map(Some);
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
+}
+
+fn ends_within(child: &Child, patience: Duration) -> bool {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let (Some(process), Some(until)) = (process, Instant::now().checked_add(patience)) else {
+        // An old system cannot wait for a time.
+        return true;
+    };
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).ok();
+        let mut waited = [PollFd::new(&process, PollFlags::IN)];
+        match poll(&mut waited, left.as_ref()) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return false,
+            _ => return true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deliver(command: &str, bytes: &[u8]) -> Result<Kept> {
+        let mut deliver = Deliver::new(command, Duration::from_secs(10))?;
+        let about = About {
+            uid: "1",
+            flags: "",
+            date: None,
+        };
+        deliver.begin(&about)?;
+        deliver.write(b"broken off")?;
+        deliver.abandon();
+        deliver.begin(&about)?;
+        deliver.write(bytes)?;
+        deliver.end()
+    }
+
+    #[test]
+    fn the_command_reads_the_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b");
+        let command = format!("dd status=none 'of={}'", path.display());
+        for size in [1, 3_000_000] {
+            deliver(&command, &b"x\r\n".repeat(size)).unwrap();
+            assert!(std::fs::read(&path).unwrap() == b"x\n".repeat(size));
+        }
+    }
+
+    #[test]
+    fn the_status_decides() {
+        // One that does not read its input is not wrong for that.
+        deliver("true", &vec![b'x'; 3_000_000]).unwrap();
+        for (command, lasting) in [
+            ("sh -c 'exit 75'", false),
+            ("sh -c 'exit 67'", true),
+            ("sh -c 'exit 78'", true),
+            ("false", false),
+            ("sh -c 'kill -9 $$'", false),
+        ] {
+            let error = deliver(command, b"x").unwrap_err();
+            assert!(matches!(error, Error::Refused { .. }), "{error}");
+            assert_eq!(!error.is_transient(), lasting, "{error}");
+        }
+        let error = deliver("/nonexistent/command", b"x").unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn there_is_no_shell() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        deliver(&format!("true > {}", path.display()), b"x").unwrap();
+        assert!(!path.exists());
+        for wrong in ["", "  ", "''", "echo 'x"] {
+            assert!(matches!(deliver(wrong, b""), Err(Error::Illegal { .. })));
+        }
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended() {
+        let mut deliver = Deliver::new("sleep 60", Duration::from_millis(50)).unwrap();
+        let started = Instant::now();
+        let error = deliver.end().unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+}
