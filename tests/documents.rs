@@ -90,9 +90,9 @@ fn ci_runs_the_second_command_of_the_readme() {
     }
     assert!(setup.starts_with("dpkg -s gcc libc6-dev libssl-dev pkg-config >"));
     assert!(setup.contains("apt-get install -y gcc libc6-dev libssl-dev pkg-config"));
-    assert!(
-        ci.contains("gcc libc6-dev libssl-dev pkg-config nginx postfix dovecot-core dovecot-lmtpd")
-    );
+    let packages = "gcc libc6-dev libssl-dev pkg-config nginx postfix dovecot-core dovecot-lmtpd \
+                    dovecot-pop3d";
+    assert!(ci.contains(packages));
 }
 
 #[test]
@@ -104,6 +104,11 @@ fn every_option_and_command_that_the_readme_names_exists() {
         &["http-head", "--help"],
         &["smtp-send", "--help"],
         &["smtp-probe", "--help"],
+        &["pop3-list", "--help"],
+        &["pop3-fetch", "--help"],
+        &["pop3-delete", "--help"],
+        &["mail-show", "--help"],
+        &["mock", "pop3", "--help"],
         &["mock", "http", "--help"],
         &["mock", "smtp", "--help"],
         &["mock", "replay", "--help"],
@@ -187,6 +192,7 @@ fn commands_have_their_names_in_all_places() {
         "http_head",
         "smtp_send",
         "smtp_probe",
+        "mail_show",
         "mock",
         "demo",
         "completions",

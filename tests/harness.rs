@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use proto_mock::http::Site;
+use proto_mock::pop3::{Maildrop, Source};
 use proto_mock::smtp::{Letter, Mta};
 use proto_mock::{Identity, Options, Replay, Server, AUTHORITY};
 use proto_transport::session::Session;
@@ -77,6 +78,7 @@ pub fn command(arguments: &[&str]) -> Command {
     ] {
         command.env_remove(name).env_remove(name.to_uppercase());
     }
+    command.env_remove("XDG_STATE_HOME");
     command.env("HOME", "/nonexistent");
     command
 }
@@ -226,6 +228,66 @@ pub fn mta(rules: &[&str]) -> Mta {
     let mut mta = Mta::default();
     mta.rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     mta
+}
+
+/// The mock maildrop.
+pub struct Post {
+    /// The server.
+    pub server: Server,
+    /// What is in it, and what it heard.
+    pub maildrop: Arc<Maildrop>,
+    scheme: &'static str,
+}
+
+impl Post {
+    /// A server that offers everything and has these messages.
+    pub fn of(messages: &[&[u8]]) -> Post {
+        Post::with(maildrop(messages), Options::default())
+    }
+
+    /// The same with other settings.
+    pub fn with(maildrop: Maildrop, options: Options) -> Post {
+        let scheme = match options.security {
+            Security::Tls => "pop3s",
+            _ => "pop3",
+        };
+        let maildrop = Arc::new(maildrop);
+        let service = Arc::clone(&maildrop) as Arc<dyn proto_mock::Service>;
+        Post {
+            server: Server::start(options, service).unwrap(),
+            maildrop,
+            scheme,
+        }
+    }
+
+    /// The URL of the server, with a user and a password.
+    pub fn url(&self) -> String {
+        format!(
+            "{}://fred:pencil@localhost:{}",
+            self.scheme,
+            self.server.port()
+        )
+    }
+
+    /// What was said to the server over all connections, line by line.
+    pub fn heard(&self) -> Vec<String> {
+        let commands = self.maildrop.commands();
+        commands.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The commands of this name.
+    pub fn heard_of(&self, verb: &str) -> Vec<String> {
+        let heard = self.heard().into_iter();
+        heard.filter(|line| line.starts_with(verb)).collect()
+    }
+}
+
+/// A maildrop with these messages.
+pub fn maildrop(messages: &[&[u8]]) -> Maildrop {
+    let mut maildrop = Maildrop::default();
+    let messages = messages.iter().map(|message| message.to_vec());
+    maildrop.source = Source::Messages(messages.collect());
+    maildrop
 }
 
 /// The path of a sample message.

@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{chown, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::process::{kill_process, Pid, Signal};
@@ -36,6 +37,10 @@ pub struct Ports {
     pub expired: u16,
     /// Dovecot's LMTP.
     pub lmtp: u16,
+    /// Dovecot's POP3 in the clear, with STLS for those who want it.
+    pub pop3: u16,
+    /// The same with TLS from the first byte.
+    pub pop3s: u16,
 }
 
 #[derive(Clone)]
@@ -45,7 +50,7 @@ struct Programs {
 }
 
 /// Whose mail is taken. Each test has its own, so that none sees another's mail.
-const USERS: [&str; 17] = [
+const USERS: [&str; 24] = [
     "ways",
     "parts",
     "reports",
@@ -63,6 +68,13 @@ const USERS: [&str; 17] = [
     "δοκιμή",
     "jalapeño",
     "eight",
+    "pop-ways",
+    "pop-wrong",
+    "pop-many",
+    "pop-delete",
+    "pop-large",
+    "pop-killed",
+    "pop-full",
 ];
 
 /// Recipients that virtual(8) delivers to: Dovecot's LMTP does not know SMTPUTF8.
@@ -70,6 +82,9 @@ const UTF_8: [&str; 3] = ["δοκιμή", "jalapeño", "utf-8-header"];
 
 /// The owner of all mail; nobody needs to be called so.
 const OWNER: u32 = 5000;
+
+/// How many messages were put into mail boxes, for their names.
+static PUT: AtomicUsize = AtomicUsize::new(0);
 
 /// The one that runs, for as long as some test has it.
 static SHARED: Mutex<Weak<MailServer>> = Mutex::new(Weak::new());
@@ -93,9 +108,13 @@ impl MailServer {
             postfix: program("postfix", "postfix")?,
             dovecot: program("dovecot", "dovecot-core")?,
         };
-        if !Path::new("/usr/lib/dovecot/lmtp").exists() {
-            skipped("Dovecot's LMTP is not installed (Debian: apt-get install dovecot-lmtpd)");
-            return None;
+        for (part, package) in [("lmtp", "dovecot-lmtpd"), ("pop3", "dovecot-pop3d")] {
+            if !Path::new("/usr/lib/dovecot").join(part).exists() {
+                skipped(&format!(
+                    "Dovecot's {part} is not installed (Debian: apt-get install {package})"
+                ));
+                return None;
+            }
         }
         if id(&["-u"]) != 0 {
             skipped("Postfix and Dovecot can be started by root alone");
@@ -123,7 +142,7 @@ impl MailServer {
         }
         chown(path.join("data"), Some(id(&["-u", "postfix"])), None).unwrap();
         chown(path.join("mail"), Some(OWNER), Some(OWNER)).unwrap();
-        let [smtp, counted, submission, smtps, expired, lmtp] = free_ports();
+        let [smtp, counted, submission, smtps, expired, lmtp, pop3, pop3s] = free_ports();
         let ports = Ports {
             smtp,
             counted,
@@ -131,6 +150,8 @@ impl MailServer {
             smtps,
             expired,
             lmtp,
+            pop3,
+            pop3s,
         };
         configure(path, &ports);
         let dovecot = Dovecot::start(path, programs)?;
@@ -197,6 +218,35 @@ impl MailServer {
         command.args(["--ca", &authority()]);
         command.env("PROTO_PASSWORD", "secret");
         command.output().unwrap().into()
+    }
+
+    /// Puts messages into somebody's mail box, as another program would that delivers.
+    pub fn put(&self, user: &str, messages: impl IntoIterator<Item = Vec<u8>>) {
+        let home = self.path("mail").join(user);
+        let maildir = home.join("Maildir");
+        let folders = ["cur", "new", "tmp"].map(|name| maildir.join(name));
+        for folder in [&home, &maildir].into_iter().chain(&folders) {
+            if !folder.is_dir() {
+                fs::create_dir(folder).unwrap();
+                chown(folder, Some(OWNER), Some(OWNER)).unwrap();
+            }
+        }
+        for message in messages {
+            let number = PUT.fetch_add(1, Ordering::Relaxed);
+            let (size, name) = (message.len(), format!("{number:09}.put"));
+            let temporary = maildir.join("tmp").join(&name);
+            fs::write(&temporary, message).unwrap();
+            chown(&temporary, Some(OWNER), Some(OWNER)).unwrap();
+            let name = format!("{name},S={size},W={size}:2,");
+            fs::rename(temporary, maildir.join("cur").join(name)).unwrap();
+        }
+    }
+
+    /// How many messages are in somebody's mail box, seen or not.
+    pub fn count(&self, user: &str) -> usize {
+        let maildir = self.path("mail").join(user).join("Maildir");
+        let folders = ["cur", "new"].map(|name| fs::read_dir(maildir.join(name)).unwrap());
+        folders.into_iter().map(Iterator::count).sum()
     }
 
     /// The messages in somebody's mail box.
@@ -278,7 +328,7 @@ fn configure(path: &Path, ports: &Ports) {
     let write = |name: &str, text: String| fs::write(path.join(name), text).unwrap();
     write("etc/main.cf", main_cf(path));
     write("etc/master.cf", master_cf(ports));
-    write("dovecot.conf", dovecot_conf(path, ports.lmtp));
+    write("dovecot.conf", dovecot_conf(path, ports));
     let users = || USERS.map(str::to_owned).into_iter().chain(samples());
     // Each sample goes to somebody of its name.
     let mailboxes = users().map(|user| format!("{user}@localhost {user}/Maildir/\n"));
@@ -390,18 +440,24 @@ postlog unix-dgram n - n - 1 postlogd
     )
 }
 
-fn dovecot_conf(path: &Path, lmtp: u16) -> String {
-    let path = path.display();
+fn dovecot_conf(path: &Path, ports: &Ports) -> String {
+    let Ports {
+        lmtp, pop3, pop3s, ..
+    } = ports;
+    let certificates = repository().join("samples/certificates");
+    let (path, certificates) = (path.display(), certificates.display());
     format!(
         "base_dir = {path}/run
 state_dir = {path}/state
 log_path = {path}/dovecot.log
 auth_verbose = yes
-protocols = lmtp
-ssl = no
+protocols = lmtp pop3
+ssl = yes
+ssl_cert = <{certificates}/localhost.crt
+ssl_key = <{certificates}/localhost.key
 disable_plaintext_auth = no
 auth_username_format = %Ln
-auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
+auth_mechanisms = plain login cram-md5 apop scram-sha-1 scram-sha-256
 auth_failure_delay = 0
 passdb {{
   driver = passwd-file
@@ -414,6 +470,7 @@ userdb {{
 first_valid_uid = {OWNER}
 mail_location = maildir:~/Maildir
 mail_fsync = never
+mail_max_userip_connections = 0
 mail_plugins = quota
 plugin {{
   quota = count:User quota
@@ -423,6 +480,19 @@ plugin {{
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
+  }}
+}}
+protocol lmtp {{
+  ssl = no
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    address = 127.0.0.1
+    port = {pop3s}
   }}
 }}
 service lmtp {{

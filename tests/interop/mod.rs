@@ -1,6 +1,7 @@
 //! Against real servers, on loopback. Where one is not installed its tests say so and pass, except
 //! in CI, where nothing may be left out.
 
+mod dovecot_pop3;
 mod mail_server;
 mod nginx;
 mod postfix;

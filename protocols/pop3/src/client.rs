@@ -365,3 +365,153 @@ pub(crate) fn ask_capabilities(connection: &mut Connection) -> Result<Capabiliti
         limit: connection.limits().reply_lines as u64,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto_transport::{Memory, Said};
+
+    fn client(heard: &str) -> (Result<Client>, Said) {
+        // A bar keeps lines together that come in one piece.
+        let memory = match heard.contains('|') {
+            true => Memory::in_pieces(heard.split('|')),
+            false => Memory::in_pieces(heard.split_inclusive('\n')),
+        };
+        let said = memory.said();
+        let target = Target::parse("pop3://localhost").unwrap();
+        (Client::over(Connection::over(memory), &target), said)
+    }
+
+    fn tim() -> SaslCredentials {
+        SaslCredentials::Password {
+            user: "mrose".to_owned(),
+            password: "tanstaaf".into(),
+        }
+    }
+
+    fn logs_in(heard: &str, method: Option<Method>, is_private: bool) -> (Result<Session>, String) {
+        let (client, said) = client(heard);
+        let mut client = client.unwrap();
+        client.ask_capabilities().unwrap();
+        let result = client.log_in(&tim(), method, is_private);
+        (result, said.text())
+    }
+
+    const GREETS: &str = "+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n";
+    const KNOWS_NO_CAPA: &str = "-ERR unknown command\r\n";
+
+    #[test]
+    fn the_example_of_the_rfc_by_apop() {
+        let heard = format!("{GREETS}{KNOWS_NO_CAPA}+OK maildrop has 2 messages\r\n");
+        let (result, said) = logs_in(&heard, Some(Method::Apop), false);
+        result.unwrap();
+        assert_eq!(
+            said,
+            "CAPA\r\nAPOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n"
+        );
+    }
+
+    #[test]
+    fn apop_needs_a_proper_timestamp() {
+        let heard = format!("+OK <\u{80}@x>\r\n{KNOWS_NO_CAPA}+OK\r\n");
+        let (result, said) = logs_in(&heard, Some(Method::Apop), true);
+        assert!(matches!(result, Err(Error::Refused { .. })));
+        assert_eq!(said, "CAPA\r\nQUIT\r\n");
+    }
+
+    #[test]
+    fn an_old_server_hears_user_and_pass_where_nobody_overhears_it() {
+        let heard = format!("{GREETS}{KNOWS_NO_CAPA}+OK\r\n+OK\r\n");
+        let (result, said) = logs_in(&heard, None, true);
+        result.unwrap();
+        assert_eq!(said, "CAPA\r\nUSER mrose\r\nPASS tanstaaf\r\n");
+        let (result, said) = logs_in(&heard, None, false);
+        assert!(matches!(result, Err(Error::Insecure { .. })));
+        assert_eq!(said, "CAPA\r\nQUIT\r\n");
+    }
+
+    #[test]
+    fn refusals_have_their_kind() {
+        for (reply, transient, credentials) in [
+            ("-ERR no", false, true),
+            ("-ERR [AUTH] no", false, true),
+            ("-ERR [IN-USE] busy", true, false),
+            ("-ERR [SYS/TEMP] later", true, false),
+            ("-ERR [SYS/PERM] never", false, false),
+        ] {
+            let heard = format!("{GREETS}{KNOWS_NO_CAPA}+OK\r\n{reply}\r\n+OK\r\n");
+            let (result, _) = logs_in(&heard, None, true);
+            let Err(error @ Error::Refused { .. }) = result else {
+                panic!("{reply}");
+            };
+            assert_eq!(error.is_transient(), transient, "{reply}");
+            let about = matches!(
+                error,
+                Error::Refused {
+                    refusal: Refusal::Credentials,
+                    ..
+                }
+            );
+            assert_eq!(about, credentials, "{reply}");
+        }
+    }
+
+    #[test]
+    fn capabilities_are_asked_again_after_the_login() {
+        let capa = "+OK\r\nSASL PLAIN\r\n.\r\n";
+        let again = "+OK\r\nPIPELINING\r\n.\r\n";
+        let heard = format!("{GREETS}{capa}+OK\r\n{again}");
+        let (result, said) = logs_in(&heard, None, true);
+        let session = result.unwrap();
+        assert!(session.capabilities().offers("PIPELINING"));
+        assert!(!session.capabilities().offers("SASL"));
+        assert_eq!(said, "CAPA\r\nAUTH PLAIN AG1yb3NlAHRhbnN0YWFm\r\nCAPA\r\n");
+    }
+
+    #[test]
+    fn a_challenge_that_is_no_base64_is_cancelled() {
+        let heard = format!("{GREETS}+OK\r\nSASL LOGIN\r\n.\r\n+ ???\r\n-ERR\r\n+OK\r\n");
+        let (result, said) = logs_in(&heard, None, true);
+        assert!(matches!(result, Err(Error::Malformed { .. })));
+        assert!(said.contains("\r\n*\r\n"), "{said}");
+    }
+
+    #[test]
+    fn stls_must_be_offered_and_be_answered_with_yes() {
+        for (heard, why) in [
+            (format!("{GREETS}{KNOWS_NO_CAPA}"), "does not offer"),
+            (
+                format!("{GREETS}+OK\r\nSTLS\r\n.\r\n-ERR no\r\n"),
+                "refused STLS",
+            ),
+            (
+                format!("{GREETS}|+OK\r\nSTLS\r\n.\r\n|+OK go\r\n+OK injected\r\n"),
+                "14 bytes",
+            ),
+        ] {
+            let (client, _) = client(&heard);
+            let mut client = client.unwrap();
+            client.ask_capabilities().unwrap();
+            let Err(error @ Error::Insecure { .. }) = client.start_tls() else {
+                panic!("{why}");
+            };
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_a_yes_or_no() {
+        assert!(client("+OK\r\n").0.is_ok());
+        for wrong in ["", "+OK", "220 hi\r\n", "* OK\r\n", "-ERR\r\n", "+ \r\n"] {
+            assert!(client(wrong).0.is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_endless_list_of_capabilities_ends() {
+        let heard = format!("{GREETS}+OK\r\n{}", "X\r\n".repeat(2_000));
+        let (client, _) = client(&heard);
+        let error = client.unwrap().ask_capabilities().unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    }
+}

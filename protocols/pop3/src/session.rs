@@ -12,6 +12,9 @@ pub struct Session {
     capabilities: Capabilities,
 }
 
+/// What is done with each message: it streams in, or the server said no.
+pub type Visit<'v> = dyn FnMut(&Request, Result<&mut Body<'_, Dotted>>) -> Result<()> + 'v;
+
 /// Requests that may be ahead of their replies, where the server allows it (RFC 2449 section 6.6).
 const DEPTH: usize = 100;
 
@@ -118,7 +121,7 @@ impl Session {
     pub fn fetch(
         &mut self,
         requests: impl IntoIterator<Item = Request>,
-        visit: &mut dyn FnMut(&Request, Result<&mut Body<'_, Dotted>>) -> Result<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<()> {
         self.connection.doing("fetching messages");
         self.connection.expect_quiet()?;
@@ -184,4 +187,142 @@ fn listing_or_zero(text: &[u8]) -> Option<(u32, u64)> {
     let text = std::str::from_utf8(text).ok()?;
     let mut numbers = text.split_ascii_whitespace();
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto_transport::Memory;
+
+    fn session(heard: &str, capabilities: &[&str]) -> (Session, proto_transport::Said) {
+        let memory = Memory::in_pieces(heard.split_inclusive('\n'));
+        let said = memory.said();
+        let mut known = Capabilities::default();
+        for line in capabilities {
+            known.add(line.as_bytes());
+        }
+        let session = Session {
+            connection: Connection::over(memory),
+            capabilities: known,
+        };
+        (session, said)
+    }
+
+    fn bodies(session: &mut Session, numbers: &[u32]) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        let requests = numbers.iter().map(|number| Request::Retr(*number));
+        session.fetch(requests, &mut |request, body| {
+            let mut text = format!("{request}: ");
+            match body {
+                Ok(body) => {
+                    while let Some(part) = body.next_part()? {
+                        text.push_str(&String::from_utf8_lossy(part));
+                    }
+                }
+                Err(error) => text.push_str(&error.to_string()),
+            }
+            all.push(text);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn messages_are_asked_for_ahead_where_that_is_offered() {
+        let heard = "+OK\r\na\r\n..b\r\n.\r\n-ERR gone\r\n+OK\r\n.\r\n";
+        for (capabilities, first) in [
+            (&["PIPELINING"][..], "RETR 1\r\nRETR 2\r\nRETR 3\r\n"),
+            (&[], "RETR 1\r\n"),
+        ] {
+            let (mut session, said) = session(heard, capabilities);
+            let mut asked = None;
+            let probe = said.clone();
+            let requests = [Request::Retr(1)]
+                .into_iter()
+                .chain([2, 3].map(Request::Retr));
+            session
+                .fetch(requests, &mut |_, _| {
+                    asked.get_or_insert(probe.text());
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(asked.as_deref(), Some(first));
+            let (mut session, said) = self::session(heard, capabilities);
+            let all = bodies(&mut session, &[1, 2, 3]).unwrap();
+            assert_eq!(all[0], "RETR 1: a\r\n.b\r\n");
+            assert!(all[1].contains("-ERR gone"), "{}", all[1]);
+            assert_eq!(all[2], "RETR 3: ");
+            assert_eq!(said.text(), "RETR 1\r\nRETR 2\r\nRETR 3\r\n");
+        }
+    }
+
+    #[test]
+    fn without_pipelining_each_reply_is_waited_for() {
+        let (mut session, said) = session("+OK\r\nx\r\n.\r\n", &[]);
+        assert!(bodies(&mut session, &[1, 2]).is_err());
+        assert_eq!(said.text(), "RETR 1\r\nRETR 2\r\n");
+        let (mut session, said) = self::session("+OK\r\nx\r\n", &[]);
+        assert!(bodies(&mut session, &[1, 2]).is_err());
+        assert_eq!(said.text(), "RETR 1\r\n");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_passed_over() {
+        let (mut session, _) = session("+OK\r\na\r\nb\r\n.\r\n+OK bye\r\n", &[]);
+        session
+            .fetch([Request::Retr(1)], &mut |_, _| Ok(()))
+            .unwrap();
+        session.quit().unwrap();
+    }
+
+    #[test]
+    fn a_body_without_its_dot_is_no_message() {
+        let text = "+OK\r\nSubject: x\r\n\r\nhello\r\n.\r\n";
+        for length in 0..text.len() {
+            let (mut session, _) = session(&text[..length], &[]);
+            let error = bodies(&mut session, &[1]).unwrap_err();
+            assert!(matches!(error, Error::Closed { .. }), "{length}: {error}");
+        }
+    }
+
+    #[test]
+    fn listings_are_read_and_refusals_are_told() {
+        let heard = "+OK 2 320\r\n+OK\r\n1 120\r\n2 200\r\n.\r\n-ERR what?\r\n";
+        let (mut session, said) = session(heard, &[]);
+        assert_eq!(session.stat().unwrap(), (2, 320));
+        assert_eq!(session.list().unwrap(), [(1, 120), (2, 200)]);
+        assert_eq!(session.uidl().unwrap(), None);
+        assert_eq!(said.text(), "STAT\r\nLIST\r\nUIDL\r\n");
+        let (mut session, _) = self::session("+OK\r\nnonsense\r\n.\r\n", &[]);
+        assert!(matches!(session.list(), Err(Error::Malformed { .. })));
+        let (mut session, _) = self::session("250 OK\r\n", &[]);
+        assert!(matches!(session.stat(), Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn what_is_not_deleted_is_told() {
+        let heard = "+OK\r\n-ERR no\r\n-ERR some are left\r\n";
+        let (mut session, _) = session(heard, &["PIPELINING"]);
+        let mut told = Vec::new();
+        session
+            .delete([1, 2], &mut |number, result| {
+                told.push((number, result.is_ok()))
+            })
+            .unwrap();
+        assert_eq!(told, [(1, true), (2, false)]);
+        assert!(session.quit().is_err());
+    }
+
+    #[test]
+    fn an_answer_before_the_question_is_refused() {
+        let memory = Memory::new("+OK 1 2\r\n+OK early\r\n");
+        let said = memory.said();
+        let mut session = Session {
+            connection: Connection::over(memory),
+            capabilities: Capabilities::default(),
+        };
+        session.stat().unwrap();
+        assert!(matches!(session.list(), Err(Error::Malformed { .. })));
+        assert_eq!(said.text(), "STAT\r\n");
+    }
 }

@@ -52,6 +52,20 @@ pub(crate) fn refusal(reply: &StatusReply) -> Fate {
     }
 }
 
+/// How many lines of a reply are kept. One reply can be about thousands of recipients, and each
+/// has a copy.
+const LINES: usize = 20;
+
+/// How much of a line of a reply is kept: what it may have (RFC 5321 section 4.5.3.1.5).
+const LINE: usize = 512;
+
+/// What is kept of a reply.
+pub(crate) fn shortened(mut reply: StatusReply) -> StatusReply {
+    reply.lines.truncate(LINES);
+    reply.lines.iter_mut().for_each(|line| line.truncate(LINE));
+    reply
+}
+
 /// What became of one message.
 #[derive(Debug)]
 pub struct Delivery {

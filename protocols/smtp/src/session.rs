@@ -14,7 +14,7 @@ mod chunks;
 
 use proto_transport::{Connection, Continuation, Error, Pipeline, Refusal, Result, StatusReply};
 
-use crate::delivery::{refusal, Delivery, Fate};
+use crate::delivery::{refusal, shortened, Delivery, Fate};
 use crate::envelope::{parameters, Outgoing, Unfit};
 use crate::reply::{Extension, Extensions};
 use crate::request::{MailParameters, Protocol, Request};
@@ -58,13 +58,6 @@ const SMALL: usize = 64 * 1024;
 /// How much longer than for other replies a server may take to answer for a message: ten minutes,
 /// where silence may last one (RFC 5321 section 4.5.3.2.6).
 const PATIENCE: u32 = 10;
-
-/// How many lines of a reply are kept. One reply can be about thousands of recipients, and each
-/// has a copy.
-const LINES: usize = 20;
-
-/// How much of a line of a reply is kept: what it may have (RFC 5321 section 4.5.3.1.5).
-const LINE: usize = 512;
 
 /// A message under way.
 struct Transaction<M> {
@@ -305,7 +298,7 @@ impl Session {
     fn hear_envelope<M: Outgoing>(&mut self, this: &mut Transaction<M>) -> Result<()> {
         loop {
             if !self.pipelines() {
-                self.expect_quiet(false)?;
+                self.expect_quiet(this.may_send)?;
             }
             this.said.say(&mut self.connection, &mut this.to_say)?;
             let Some(request) = this.said.next_answered() else {
@@ -518,14 +511,12 @@ impl Session {
             self.is_broken |= self.connection.flush().is_err();
         }
         let read = StatusReply::read(&mut self.connection, Continuation::Coded);
-        let mut reply = read.inspect_err(|error| {
+        let reply = read.map(shortened).inspect_err(|error| {
             self.is_lost = true;
             // Who goes on after a farewell has not gone.
             self.farewell
                 .take_if(|_| !matches!(error, Error::Closed { .. }));
         })?;
-        reply.lines.truncate(LINES);
-        reply.lines.iter_mut().for_each(|line| line.truncate(LINE));
         self.farewell = reply.is(421).then(|| reply.clone());
         Ok(reply)
     }

@@ -106,11 +106,11 @@ fn converse(mode: Mode, message: Message, reader: &mut Reader<'_>) {
         return;
     }
     let data_is_ahead = goes_ahead && !mode.chunking;
-    if mode.all_or_nothing && reader.fates.iter().any(|fate| *fate != Willing) {
-        return reader.decide(&[Willing], NotSent);
-    }
     if reader.last == 421 && !is_ahead && !data_is_ahead {
         return reader.lose(false);
+    }
+    if mode.all_or_nothing && reader.fates.iter().any(|fate| *fate != Willing) {
+        return reader.decide(&[Willing], NotSent);
     }
     if !mode.chunking {
         match reader.hear(|code| code == 354) {
