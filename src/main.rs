@@ -34,7 +34,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use proto_transport::escape::escaped_text;
+use proto_transport::escape::escaped;
 use proto_transport::Error;
 
 fn main() -> ExitCode {
@@ -64,7 +64,11 @@ fn main() -> ExitCode {
 /// what no terminal should see.
 fn print(error: &clap::Error) -> std::io::Result<()> {
     let text = error.render().to_string();
-    let harmless = escaped_text(text.as_bytes());
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| escaped(line.as_bytes()))
+        .collect();
+    let harmless = lines.join("\n");
     match harmless == text {
         true => error.print(),
         false => std::io::stderr().write_all(harmless.as_bytes()),

@@ -43,8 +43,7 @@ impl Service {
         format!("{}@{}", self.login.user(), self.target.endpoint)
     }
 
-    /// Connects, upgrades where that is asked for, and logs in.
-    pub fn open(&self, record: &mut Record) -> Result<Session> {
+    fn reach(&self, record: &mut Record) -> Result<Client> {
         record.stage = Stage::Greeting;
         let mut client = Client::connect(&self.connector, &self.target)?;
         record.connected(client.connection().facts(), false);
@@ -56,6 +55,12 @@ impl Service {
             record.connected(client.connection().facts(), false);
             client.ask_capabilities()?;
         }
+        Ok(client)
+    }
+
+    /// Connects, upgrades where that is asked for, and logs in.
+    pub fn open(&self, record: &mut Record) -> Result<Session> {
+        let client = self.connector.once_more(|| self.reach(record))?;
         record.stage = Stage::Auth;
         let session = client.log_in(&self.login.credentials, self.method, self.is_private)?;
         record.stage = Stage::Command;

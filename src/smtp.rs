@@ -132,11 +132,18 @@ impl Service {
         client.log_in(&login.credentials, login.sasl()?, self.is_private)
     }
 
+    /// Connects, says hello and upgrades.
+    pub fn reach(&self, record: &mut Record) -> Result<Client> {
+        self.connector.once_more(|| {
+            let mut client = self.greet(record)?;
+            self.hello(&mut client, record)?;
+            self.upgrade(client, record)
+        })
+    }
+
     /// All of it: a session that takes messages.
     pub fn open(&self, record: &mut Record) -> Result<Session> {
-        let mut client = self.greet(record)?;
-        self.hello(&mut client, record)?;
-        let client = self.upgrade(client, record)?;
+        let client = self.reach(record)?;
         let session = self.log_in(client, record)?;
         record.stage = Stage::Command;
         Ok(session)

@@ -117,7 +117,7 @@ fn look(
     seen: &mut Seen,
     record: &mut Record,
 ) -> Result<()> {
-    match converse(args, connector, target, seen, record) {
+    match connector.once_more(|| converse(args, connector, target, seen, record)) {
         Err(
             error @ Error::Insecure {
                 certificate: true, ..

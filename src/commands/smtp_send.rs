@@ -179,13 +179,15 @@ fn reach(args: &Args, target: &Target, record: &mut Record) -> Result<u8> {
     if until == Until::Auth && !service.logs_in() {
         return Err(Error::illegal("nobody logs in; see -u"));
     }
-    let mut client = service.greet(record)?;
-    if until > Until::Connect {
-        service.hello(&mut client, record)?;
-    }
-    if until > Until::Ehlo {
-        client = service.upgrade(client, record)?;
-    }
+    let client = match until {
+        Until::Connect => service.greet(record)?,
+        Until::Ehlo => {
+            let mut client = service.greet(record)?;
+            service.hello(&mut client, record)?;
+            client
+        }
+        _ => service.reach(record)?,
+    };
     let reply = client.hello_reply().unwrap_or(client.greeting()).clone();
     if until < Until::Auth {
         stopped(args, until, Some(&reply), record)?;

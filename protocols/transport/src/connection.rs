@@ -399,7 +399,7 @@ impl Connection {
             ));
         }
         let deadline = self.timeouts.end_of(self.timeouts.connect);
-        self.handshake(self.tls.all_trust(), deadline)
+        self.handshake(self.tls.first_trust(), deadline)
     }
 
     pub(crate) fn handshake(&mut self, trust: Trust, deadline: Instant) -> Result<()> {

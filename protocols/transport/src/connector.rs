@@ -64,6 +64,16 @@ impl Connector {
         Ok(connection)
     }
 
+    /// Runs an attempt that connects and then upgrades to TLS; and once more if it failed because
+    /// only an authority that is rarely needed may vouch for the peer: an upgrade cannot be tried
+    /// again on the same connection.
+    pub fn once_more<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        match attempt() {
+            Err(error) if self.tls.learns_from(&error) => attempt(),
+            result => result,
+        }
+    }
+
     /// Whether what is said to an endpoint without TLS stays on this machine. A host that is named
     /// `localhost` is another one's when a proxy or `connect_to` leads there.
     pub fn is_private(&self, endpoint: &Endpoint) -> bool {

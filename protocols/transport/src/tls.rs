@@ -6,6 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ pub struct TlsPolicy {
     /// Authorities to trust beside the system's: a PEM file's text.
     pub roots: Option<String>,
     /// More authorities to trust, in a PEM file that is large: it is read only when nobody else
-    /// vouches for a peer. STARTTLS, where a connection cannot be made again, reads it first.
+    /// vouches for a peer, which needs another connection ([`Connector::once_more`](crate::Connector::once_more)).
     pub more_roots: Option<PathBuf>,
     /// Our own certificate chain and PKCS#8 key, both PEM.
     pub identity: Option<(String, String)>,
@@ -44,6 +45,8 @@ pub struct Tls {
     quick: OnceLock<std::result::Result<TlsConnector, String>>,
     complete: OnceLock<std::result::Result<TlsConnector, String>>,
     for_proxy: OnceLock<Arc<Tls>>,
+    /// Quick trust was not enough for a peer.
+    wants_all: AtomicBool,
 }
 
 /// Which authorities a handshake may rely on.
@@ -148,7 +151,7 @@ impl Tls {
             .map_err(Clone::clone)
     }
 
-    /// The trust to begin with where a connection cannot be made again.
+    /// The trust to begin with where nobody would make the connection again.
     pub(crate) fn all_trust(&self) -> Trust {
         match self.policy.more_roots {
             Some(_) => Trust::Complete,
@@ -158,9 +161,9 @@ impl Tls {
 
     /// The trust to begin with elsewhere: the quick one, until it was not enough.
     pub(crate) fn first_trust(&self) -> Trust {
-        match self.complete.get() {
-            Some(_) => Trust::Complete,
-            None => Trust::Quick,
+        match self.wants_all.load(Ordering::Relaxed) || self.complete.get().is_some() {
+            true => Trust::Complete,
+            false => Trust::Quick,
         }
     }
 
@@ -172,6 +175,12 @@ impl Tls {
             _ => false,
         };
         stranger && self.policy.more_roots.is_some()
+    }
+
+    /// Whether a handshake that failed so should be tried on another connection, where all
+    /// authorities will be asked. Says so once.
+    pub(crate) fn learns_from(&self, error: &Error) -> bool {
+        self.may_trust_more(error) && !self.wants_all.swap(true, Ordering::Relaxed)
     }
 
     /// What is asked of a proxy. The pins, our own certificate and the application protocols are for

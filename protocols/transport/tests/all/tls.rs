@@ -114,15 +114,25 @@ fn an_authority_from_the_large_bundle_is_found_and_then_known() {
     assert_eq!(server.connections(), 2);
     talk(&mut connector.connect(&there).unwrap()).unwrap();
     assert_eq!(server.connections(), 3);
-    // STARTTLS has one attempt.
+    // An upgrade needs another connection too, and then no more.
     let server = serve(Security::StartTls, echo);
     let there = endpoint("localhost", server.port(), Security::StartTls);
-    let mut connection = connector_with(policy).connect(&there).unwrap();
-    connection.read_line().unwrap();
-    connection.write_line("STLS").unwrap();
-    connection.read_line().unwrap();
-    connection.start_tls().unwrap();
-    assert_eq!(server.connections(), 1);
+    let connector = connector_with(policy);
+    let upgrade = || {
+        let mut connection = connector.connect(&there)?;
+        connection.read_line()?;
+        connection.write_line("STLS")?;
+        connection.read_line()?;
+        connection.start_tls()
+    };
+    assert!(upgrade().is_err());
+    connector.once_more(upgrade).unwrap();
+    assert_eq!(server.connections(), 3);
+    connector.once_more(upgrade).unwrap();
+    assert_eq!(server.connections(), 4);
+    assert!(connector
+        .once_more(|| -> Result<()> { Err(Error::illegal("no")) })
+        .is_err());
 }
 
 #[test]
