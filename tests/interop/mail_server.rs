@@ -233,12 +233,11 @@ impl MailServer {
         }
         for message in messages {
             let number = PUT.fetch_add(1, Ordering::Relaxed);
-            let (size, name) = (message.len(), format!("{number:09}.put"));
+            let name = format!("{number:09}.put");
             let temporary = maildir.join("tmp").join(&name);
             fs::write(&temporary, message).unwrap();
             chown(&temporary, Some(OWNER), Some(OWNER)).unwrap();
-            let name = format!("{name},S={size},W={size}:2,");
-            fs::rename(temporary, maildir.join("cur").join(name)).unwrap();
+            fs::rename(temporary, maildir.join("cur").join(name + ":2,")).unwrap();
         }
     }
 
