@@ -10,6 +10,7 @@ use memchr::memchr;
 
 use crate::body::Body;
 use crate::buffer::Buffer;
+use crate::deflate::Deflated;
 use crate::error::{excerpt, Error, Refusal, Result};
 use crate::escape::escaped;
 use crate::framing::Framing;
@@ -186,6 +187,39 @@ impl Connection {
             record_reply(recorder, self.secret_replies, line)?;
         }
         Ok(line)
+    }
+
+    /// Reads a line that may be longer than the limit of lines: it comes in parts then, and `true`
+    /// says that its end has come. A part never ends in a CR that could belong to the line end.
+    pub fn read_line_part(&mut self) -> Result<(&[u8], bool)> {
+        self.in_step()?;
+        let mut seen = 0;
+        let (length, is_end) = loop {
+            let unread = self.input.unread();
+            match memchr(b'\n', unread.get(seen..).unwrap_or_default()) {
+                Some(at) => break (seen + at + 1, true),
+                None => seen = unread.len(),
+            }
+            if seen > self.limits.line {
+                break (seen - usize::from(unread.ends_with(b"\r")), false);
+            }
+            if self.fill()? == 0 {
+                return Err(self.closed("the connection ended in the middle"));
+            }
+        };
+        let part = self.input.take(length);
+        if !is_end {
+            if let Some(recorder) = &self.recorder {
+                recorder.bytes(Side::Server, part)?;
+            }
+            return Ok((part, false));
+        }
+        let line = part.strip_suffix(b"\n").unwrap_or(part);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(recorder) = &self.recorder {
+            record_reply(recorder, self.secret_replies, line)?;
+        }
+        Ok((line, true))
     }
 
     /// Reads more bytes; 0 is the end of the stream. What is queued is sent first: the peer may be
@@ -371,7 +405,11 @@ impl Connection {
                 count => sent += count,
             }
         }
-        Ok(())
+        // A layer that compresses holds back what could still become shorter.
+        match bytes {
+            [] => Ok(()),
+            _ => self.wait_for(|stream, _| stream.flush()),
+        }
     }
 
     // --- TLS and the end ---
@@ -418,6 +456,20 @@ impl Connection {
             Some(recorder) => recorder.step(&Step::Tls),
             None => Ok(()),
         }
+    }
+
+    /// Everything is compressed from now on, both ways, after the peer's clear yes to the protocol's
+    /// own command. Only for use after the login: what is secret must not share a compressed stream
+    /// with what an attacker can choose (RFC 4978 section 7).
+    pub fn compress(&mut self) -> Result<()> {
+        self.can_say()?;
+        self.flush()?;
+        let Some(stream) = self.stream.take() else {
+            return Err(self.closed("the connection is gone"));
+        };
+        let input = std::mem::take(&mut self.input);
+        self.stream = Some(Box::new(Deflated::over(stream, input)));
+        Ok(())
     }
 
     /// The stream below and the record, for a proxy that has done its part. Nothing may be left
@@ -501,6 +553,7 @@ impl Connection {
                 why: error.to_string(),
                 certificate: false,
             },
+            io::ErrorKind::InvalidData => self.malformed(error.to_string(), &[]),
             _ => self.closed(error.to_string()),
         }
     }
@@ -526,97 +579,4 @@ fn record_reply(recorder: &Recorder, secrets: &[&str], line: &[u8]) -> Result<()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::Memory;
-
-    #[test]
-    fn lines_arrive_at_every_cut() {
-        let text = b"one\r\ntwo\n\r\nend\r\n";
-        for piece in 1..=text.len() {
-            let mut connection = Connection::over(Memory::in_pieces(text.chunks(piece)));
-            for expected in ["one", "two", "", "end"] {
-                assert_eq!(connection.read_line().unwrap(), expected.as_bytes());
-            }
-            assert!(matches!(connection.read_line(), Err(Error::Closed { .. })));
-        }
-    }
-
-    #[test]
-    fn a_line_of_exactly_the_limit_is_allowed() {
-        let limit = Limits::default().line;
-        let text = format!("{}\r\n", "a".repeat(limit));
-        assert_eq!(
-            Connection::over(Memory::new(&text))
-                .read_line()
-                .unwrap()
-                .len(),
-            limit
-        );
-        for text in [format!("a{text}"), "a".repeat(10 * limit)] {
-            let mut connection = Connection::over(Memory::new(text));
-            assert!(matches!(
-                connection.read_line(),
-                Err(Error::TooLarge { .. })
-            ));
-        }
-    }
-
-    #[test]
-    fn the_gate_refuses_what_could_be_a_second_command() {
-        let memory = Memory::new("");
-        let said = memory.said();
-        let mut connection = Connection::over(memory);
-        for line in ["a\rb", "a\nb", "a\0b", "\r\nDELE 1"] {
-            assert!(matches!(
-                connection.write_line(line),
-                Err(Error::Illegal { .. })
-            ));
-            assert!(matches!(
-                connection.write_secret_line("PASS ", line),
-                Err(Error::Illegal { .. })
-            ));
-        }
-        connection.write_line("NOOP").unwrap();
-        assert_eq!(said.text(), "", "queued, not sent");
-        connection.flush().unwrap();
-        assert_eq!(said.text(), "NOOP\r\n");
-    }
-
-    #[test]
-    fn reading_sends_what_is_queued() {
-        let memory = Memory::new("+OK\r\n");
-        let said = memory.said();
-        let mut connection = Connection::over(memory);
-        connection.write_line("STAT").unwrap();
-        connection.read_line().unwrap();
-        assert_eq!(said.text(), "STAT\r\n");
-    }
-
-    #[test]
-    fn bytes_before_tls_are_refused_with_their_count() {
-        let mut connection = Connection::over(Memory::new("220 go\r\n235 injected\r\n"));
-        connection.read_line().unwrap();
-        let error = connection.start_tls().unwrap_err();
-        assert!(error.to_string().contains("14 bytes"), "{error}");
-    }
-
-    #[test]
-    fn an_answer_before_the_question_is_refused() {
-        let mut connection = Connection::over(Memory::new("220 hello\r\n235 welcome\r\n"));
-        assert!(connection.expect_quiet().is_ok());
-        connection.read_line().unwrap();
-        assert!(matches!(
-            connection.expect_quiet(),
-            Err(Error::Malformed { .. })
-        ));
-    }
-
-    #[test]
-    fn queued_output_does_not_cross_into_tls() {
-        let mut connection = Connection::over(Memory::new("220 go\r\n"));
-        connection.read_line().unwrap();
-        connection.write_line("EHLO x").unwrap();
-        assert!(matches!(connection.start_tls(), Err(Error::Illegal { .. })));
-    }
-}
+mod tests;

@@ -36,6 +36,7 @@ mod buffer;
 pub mod certificate;
 mod connection;
 mod connector;
+mod deflate;
 mod dial;
 mod endpoint;
 mod error;
