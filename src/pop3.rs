@@ -1,8 +1,21 @@
 //! What the POP3 commands share: the way to a maildrop, and which message is which.
+//!
+//! ```text
+//! 0001a9f3...               the server's unique-id, of 70 octets at most (RFC 1939 section 7)
+//! header-DIGEST             of a message without one: what pop3-list shows
+//! header-DIGEST-DIGEST      the same with all its bytes known: what the state remembers
+//! header-DIGEST-DIGEST-2    the second of two that are equal in every byte
+//! ```
+//!
+//! Two messages may have the same header, today or one after the other, so that a digest of the
+//! header is good for passing over what was seen before, and never for deleting it.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::iter::repeat_n;
 
 use proto_pop3::{Client, Method, Numbers, Request, Session, Target};
+use proto_transport::certificate::hexadecimal;
 use proto_transport::{Connector, Error, Result, Security};
 use sha2::{Digest, Sha256};
 
@@ -75,36 +88,72 @@ pub struct Listed {
     pub number: u32,
     /// Its octets, as the server tells them: a hint.
     pub size: u64,
-    /// What tells it from all others, in every session.
+    /// The server's unique-id, or a digest of its header.
     pub uid: String,
+    /// Whether it is the unique-id, which no other message has or will have. Others may have the
+    /// same header.
+    pub is_unique: bool,
+}
+
+/// What the digest of a header begins with. With it, it is longer than any unique-id.
+const HEADER: &str = "header-";
+
+/// The name of a message with this digest of its header, by the digest of all its bytes. There may
+/// be several copies, which are counted from 1.
+pub fn whole_name(header: &str, content: &[u8], copy: usize) -> String {
+    let content = hexadecimal(content);
+    match copy {
+        1 => format!("{header}-{content}"),
+        _ => format!("{header}-{content}-{copy}"),
+    }
+}
+
+/// The part of a name that a listing tells.
+pub fn listed_name(name: &str) -> &str {
+    let digits = 2 * <Sha256 as Digest>::output_size();
+    match name.starts_with(HEADER) {
+        true => name.get(..HEADER.len() + digits).unwrap_or(name),
+        false => name,
+    }
 }
 
 /// What is in a maildrop. Where the server gives no unique-id, or gives one twice, a digest of the
 /// header takes its place.
 pub fn listed(session: &mut Session) -> Result<Vec<Listed>> {
-    let sizes = session.list()?;
-    let uids = session.uidl()?;
-    let uids: HashMap<u32, String> = uids.unwrap_or_default().into_iter().collect();
-    let mut count = HashMap::new();
-    for uid in uids.values() {
-        *count.entry(uid.clone()).or_insert(0) += 1;
-    }
-    let is_unique = |uid: &&String| count.get(*uid) == Some(&1);
+    let mut sizes = session.list()?;
+    sizes.sort_by_key(|(number, _)| *number);
+    sizes.dedup_by_key(|(number, _)| *number);
+    let uids = session.uidl()?.unwrap_or_default();
+    let uids = without_twins(uids, |(_, one), (_, other)| one.cmp(other));
+    let uids = without_twins(uids, |(one, _), (other, _)| one.cmp(other));
+    let mut uids = uids.into_iter().peekable();
     let mut all: Vec<Listed> = Vec::with_capacity(sizes.len());
     for (number, size) in sizes {
-        let uid = uids.get(&number).filter(is_unique).cloned();
+        while uids.next_if(|(other, _)| *other < number).is_some() {}
+        let uid = uids.next_if(|(other, _)| *other == number);
         all.push(Listed {
             number,
             size,
-            uid: uid.unwrap_or_default(),
+            is_unique: uid.is_some(),
+            uid: uid.map_or_else(String::new, |(_, uid)| uid),
         });
     }
     digest_the_rest(session, &mut all)?;
     Ok(all)
 }
 
+/// Those that have no equal, in order.
+fn without_twins<T>(mut all: Vec<T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+    all.sort_unstable_by(&order);
+    let groups = all.chunk_by(|one, other| order(one, other).is_eq());
+    let is_alone = groups.flat_map(|group| repeat_n(group.len() == 1, group.len()));
+    let mut is_alone = is_alone.collect::<Vec<_>>().into_iter();
+    all.retain(|_| is_alone.next() == Some(true));
+    all
+}
+
 fn digest_the_rest(session: &mut Session, all: &mut [Listed]) -> Result<()> {
-    let nameless = all.iter().filter(|listed| listed.uid.is_empty());
+    let nameless = all.iter().filter(|listed| !listed.is_unique);
     let requests: Vec<Request> = nameless
         .map(|listed| Request::Top(listed.number, 0))
         .collect();
@@ -119,12 +168,12 @@ fn digest_the_rest(session: &mut Session, all: &mut [Listed]) -> Result<()> {
             digest.update(part);
         }
         if let Request::Top(number, _) = request {
-            let digest = proto_transport::certificate::hexadecimal(&digest.finalize());
-            digests.insert(*number, format!("header-{digest}"));
+            let digest = hexadecimal(&digest.finalize());
+            digests.insert(*number, format!("{HEADER}{digest}"));
         }
         Ok(())
     })?;
-    for listed in all.iter_mut().filter(|listed| listed.uid.is_empty()) {
+    for listed in all.iter_mut().filter(|listed| !listed.is_unique) {
         listed.uid = digests.remove(&listed.number).unwrap_or_default();
     }
     Ok(())
@@ -151,4 +200,30 @@ pub fn chosen(all: Vec<Listed>, target: &Target, numbers: Option<&Numbers>) -> R
         .into_iter()
         .filter(|listed| numbers.contains(listed.number))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_whole_messages_tell_their_header() {
+        let header = format!("{HEADER}{}", "0".repeat(64));
+        for copy in [1, 2] {
+            let name = whole_name(&header, &[0xab; 32], copy);
+            assert_eq!(listed_name(&name), header);
+        }
+        assert_ne!(whole_name(&header, &[1], 1), whole_name(&header, &[1], 2));
+        for name in ["abc", "header-", "header-abc", &header] {
+            assert_eq!(listed_name(name), name);
+        }
+    }
+
+    #[test]
+    fn who_has_a_twin_goes() {
+        let order = |one: &(u32, &str), other: &(u32, &str)| one.1.cmp(other.1);
+        let all = vec![(1, "b"), (2, "a"), (3, "b"), (4, "c"), (5, "b")];
+        assert_eq!(without_twins(all, order), [(2, "a"), (4, "c")]);
+        assert_eq!(without_twins(Vec::new(), order), []);
+    }
 }

@@ -16,6 +16,8 @@ use proto_transport::escape::is_harmful;
 
 use crate::harness::{authority, command, folder, maildrop, names, tls, Post, Run, Script};
 
+mod logins;
+
 /// Checks what holds for every run, whatever the server does.
 #[track_caller]
 fn assert_harmless(run: &Run) {
@@ -320,22 +322,74 @@ fn what_never_ends_is_ended() {
     }
 }
 
+/// Runs a command that may have so much memory, in KiB.
+fn run_in_memory(memory: u32, name: &str, server: &Server) -> Run {
+    let folder = folder();
+    // The shell limits the memory of the process that takes its place.
+    let mut command = Command::new("sh");
+    let limit = format!("ulimit -v {memory} && exec \"$@\"");
+    command.args(["-c", &limit, "sh"]);
+    let inner = running(name, &url_of(server), folder.path(), &["--deadline", "60s"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(folder.path());
+    let run = Run::from(command.output().unwrap());
+    assert_harmless(&run);
+    run
+}
+
 /// Unique-ids have 70 octets at most (RFC 1939 section 7), so longer ones are no reason to take
 /// memory without end.
 #[test]
 fn a_listing_of_long_names_takes_no_memory_without_end() {
     let name = format!("1 {}\r\n", "x".repeat(60_000));
     let server = endless("UIDL", "+OK\r\n", name.into_bytes());
-    let folder = folder();
-    // The shell limits the memory of the process that takes its place.
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 500000 && exec \"$@\"", "sh"]);
-    let inner = running("pop3-list", &url_of(&server), folder.path(), &[]);
-    command.arg(inner.get_program()).args(inner.get_args());
-    command.current_dir(folder.path());
-    let run = Run::from(command.output().unwrap());
-    assert_harmless(&run);
+    let run = run_in_memory(500_000, "pop3-list", &server);
     assert!(matches!(run.code, 65 | 76), "{run:?}");
+}
+
+#[test]
+fn a_listing_of_short_lines_takes_no_memory_without_end() {
+    for verb in ["LIST", "UIDL"] {
+        let server = endless(verb, "+OK\r\n", b"1 1\r\n".repeat(1000));
+        let run = run_in_memory(500_000, "pop3-list", &server);
+        assert_eq!(run.code, 65, "{verb}: {run:?}");
+    }
+}
+
+/// What is large and honest is listed.
+#[test]
+fn a_million_messages_are_listed() {
+    const COUNT: u32 = 1_000_000;
+    let service = |peer: &mut Peer, _: usize| {
+        peer.write_all(b"+OK ready\r\n")?;
+        peer.flush()?;
+        while let Some(heard) = peer.read_line()? {
+            let line: fn(u32) -> String = match heard.as_slice() {
+                b"LIST" => |number| format!("{number} 1000\r\n"),
+                b"UIDL" => |number| format!("{number} {number:070}\r\n"),
+                other => {
+                    let is_known = other != b"CAPA";
+                    peer.write_all(if is_known { b"+OK\r\n" } else { b"-ERR\r\n" })?;
+                    peer.flush()?;
+                    continue;
+                }
+            };
+            peer.write_all(b"+OK\r\n")?;
+            for first in (1..=COUNT).step_by(1000) {
+                let lines: String = (first..first + 1000).map(line).collect();
+                peer.write_all(lines.as_bytes())?;
+            }
+            peer.write_all(b".\r\n")?;
+            peer.flush()?;
+        }
+        Ok(())
+    };
+    let server = Server::start(Options::default(), Arc::new(service)).unwrap();
+    let run = run_in_memory(700_000, "pop3-list", &server);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let text = run.text();
+    assert_eq!(text.lines().count(), COUNT as usize);
+    assert!(text.ends_with(&format!("{COUNT}       1000  {COUNT:070}\n")));
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn nobody_deletes_by_mistake() {
     ] {
         delete(&post, options).exits(64);
     }
+    let url = format!("{}/2", post.url());
+    for options in [&["--all"][..], &["--uid", &uid]] {
+        proto(&[&["pop3-delete", &url], options].concat()).exits(64);
+    }
     assert_eq!(post.heard(), [""; 0]);
     delete(&post, &["1,4"]).exits(69).says("no message 4");
     assert_ne!(delete(&post, &["--uid", &uid, "--uid", "x"]).code, 0);
@@ -82,8 +86,13 @@ fn a_name_that_is_not_there_is_seen_beside_one_that_two_messages_have() {
     let run = proto(&["pop3-list", "--json", &post.url()]).exits(0);
     let row: Value = serde_json::from_str(run.text().lines().next().unwrap()).unwrap();
     let uid = row["uid"].as_str().unwrap();
-    let run = delete(&post, &["--uid", uid, "--uid", "x"]);
-    assert_ne!(run.code, 0);
+    delete(&post, &["--uid", uid, "--uid", "x"])
+        .exits(64)
+        .says("2 messages are called");
+    delete(&post, &["--uid", uid]).exits(64);
+    delete(&post, &["--uid", "x"])
+        .exits(64)
+        .says("there is no message \"x\"");
     assert_eq!(post.maildrop.messages_left().len(), 2);
 }
 

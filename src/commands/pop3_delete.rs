@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::CommonArgs;
 use crate::exit_code::{exit_code, worst};
 use crate::login::UpgradeArgs;
-use crate::pop3::{chosen, listed, Service};
+use crate::pop3::{chosen, listed, Listed, Service};
 use crate::report::{Record, Report};
 use crate::rows::Rows;
 
@@ -67,21 +67,18 @@ fn delete(
     rows: &mut Rows,
     codes: &mut Vec<u8>,
 ) -> Result<()> {
+    if target.numbers.is_some() && (args.all || !args.uid.is_empty()) {
+        return Err(Error::illegal(
+            "the URL names messages by number, so neither --uid nor --all can",
+        ));
+    }
     let service = Service::new(target, &args.upgrade, &args.common)?;
     let mut session = service.open(record)?;
     let all = listed(&mut session)?;
     let chosen = match args.uid.as_slice() {
         [] => chosen(all, target, args.numbers.as_ref())?,
-        uids => all
-            .into_iter()
-            .filter(|listed| uids.contains(&listed.uid))
-            .collect(),
+        uids => named(all, uids)?,
     };
-    if chosen.len() < args.uid.len() {
-        return Err(Error::illegal(
-            "not every unique-id that was named is there",
-        ));
-    }
     let mut marked = Vec::new();
     let mut messages = chosen.iter();
     let numbers = chosen.iter().map(|listed| listed.number);
@@ -117,4 +114,20 @@ fn delete(
         )?;
     }
     done
+}
+
+/// The messages with these unique-ids, each of which must be that of one message.
+fn named(all: Vec<Listed>, uids: &[String]) -> Result<Vec<Listed>> {
+    for uid in uids {
+        match all.iter().filter(|listed| listed.uid == *uid).count() {
+            0 => return Err(Error::illegal(format!("there is no message {uid:?}"))),
+            1 => {}
+            count => {
+                let why = format!("{count} messages are called {uid:?}; name them by number");
+                return Err(Error::illegal(why));
+            }
+        }
+    }
+    let is_named = |listed: &Listed| uids.contains(&listed.uid);
+    Ok(all.into_iter().filter(is_named).collect())
 }

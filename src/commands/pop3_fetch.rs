@@ -5,14 +5,19 @@
 //! ```
 //!
 //! Nothing is deleted before it is stored, and nothing counts as stored before it is durable.
+//!
+//! A message without a unique-id is known by its header, and another may have the same. So where
+//! two have it, or where one is to be deleted, it is fetched and looked at whole: what was stored
+//! before is not stored again, and what was not is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use proto_pop3::{Numbers, Request, Session, Target};
 use proto_transport::{without_password, Body, Dotted, Error, Result};
 use serde_json::{json, Value};
+use sha2::{Digest, Sha256};
 
 use crate::cli::CommonArgs;
 use crate::commands::pop3_list::{add_summary, shown};
@@ -20,7 +25,7 @@ use crate::download::retrying;
 use crate::exit_code::{exit_code, worst};
 use crate::login::UpgradeArgs;
 use crate::mail::Summary;
-use crate::pop3::{chosen, listed, Listed, Service};
+use crate::pop3::{chosen, listed, listed_name, whole_name, Listed, Service};
 use crate::progress::Progress;
 use crate::report::{Record, Report, Stage};
 use crate::rows::Rows;
@@ -102,6 +107,7 @@ fn fetch(args: &Args, target: &Target, record: &mut Record, codes: &mut Vec<u8>)
     let store = store::open(&args.store, is_one, args.common.connection.timeout)?;
     let mut fetching = Fetching {
         args,
+        is_asked_for: args.all || numbers.is_some(),
         store,
         state,
         rows: match args.store.is_stdout() {
@@ -112,6 +118,8 @@ fn fetch(args: &Args, target: &Target, record: &mut Record, codes: &mut Vec<u8>)
         ended: Vec::new(),
         ended_bytes: 0,
         over: HashSet::new(),
+        count: 0,
+        looked_at: LookedAt::default(),
         stored_bytes: 0,
         codes,
     };
@@ -145,6 +153,8 @@ const HEADER: usize = 16 * 1024;
 
 struct Fetching<'a> {
     args: &'a Args,
+    /// What was stored before is to be stored again.
+    is_asked_for: bool,
     store: Box<dyn Store>,
     state: Option<State>,
     rows: Rows,
@@ -152,15 +162,50 @@ struct Fetching<'a> {
     /// Messages that the store has, and does not answer for yet.
     ended: Vec<Ended>,
     ended_bytes: u64,
-    /// Messages with a row.
+    /// Messages that no other attempt need fetch, by the names that the state has for them.
     over: HashSet<String>,
+    /// How many have a row.
+    count: usize,
+    looked_at: LookedAt,
     stored_bytes: u64,
     codes: &'a mut Vec<u8>,
+}
+
+/// Messages without a unique-id that came whole in this session.
+#[derive(Default)]
+struct LookedAt {
+    /// Their names, by number.
+    names: HashMap<u32, String>,
+    /// How many had the same bytes.
+    copies: HashMap<String, usize>,
+}
+
+impl LookedAt {
+    /// Names a message by its bytes.
+    fn name(&mut self, listed: &Listed, content: &[u8]) -> String {
+        let first = whole_name(&listed.uid, content, 1);
+        let copies = self.copies.entry(first).or_default();
+        *copies += 1;
+        whole_name(&listed.uid, content, *copies)
+    }
+}
+
+/// Why a message is fetched.
+#[derive(PartialEq, Eq)]
+enum Need {
+    /// It is not.
+    None,
+    /// It is new, or asked for.
+    Store,
+    /// Only all of it tells whether it is new.
+    Look,
 }
 
 /// A message that is in the store.
 struct Ended {
     listed: Listed,
+    /// What the state calls it.
+    name: String,
     kept: store::Kept,
     bytes: u64,
     summary: Summary,
@@ -169,8 +214,9 @@ struct Ended {
 impl Fetching<'_> {
     fn run(&mut self, service: &Service, target: &Target, record: &mut Record) -> Result<()> {
         let mut session = service.open(record)?;
+        self.looked_at = LookedAt::default();
         let all = listed(&mut session)?;
-        self.forget_the_gone(&all)?;
+        self.forget_the_gone(&all);
         let chosen = chosen(all, target, self.args.numbers.as_ref())?;
         let wanted = self.wanted(&chosen)?;
         record.stage = Stage::Transfer;
@@ -183,49 +229,96 @@ impl Fetching<'_> {
     }
 
     /// The state need not remember what the server has no more.
-    fn forget_the_gone(&mut self, all: &[Listed]) -> Result<()> {
+    fn forget_the_gone(&mut self, all: &[Listed]) {
         let Some(state) = &mut self.state else {
-            return Ok(());
+            return;
         };
         let there: HashSet<&str> = all.iter().map(|listed| listed.uid.as_str()).collect();
         let gone: Vec<String> = state
             .uids()
-            .filter(|uid| !there.contains(*uid))
+            .filter(|uid| !there.contains(listed_name(uid)))
             .map(str::to_owned)
             .collect();
         for uid in gone {
             state.forget(&uid);
         }
-        Ok(())
     }
 
     /// Those that are to be fetched; those that are too large have a row at once.
     fn wanted(&mut self, chosen: &[Listed]) -> Result<Vec<Listed>> {
-        let is_new = |listed: &&Listed| {
-            let is_asked_for = self.args.all || self.args.numbers.is_some();
-            let is_known = self
-                .state
-                .as_ref()
-                .is_some_and(|state| state.contains(&listed.uid));
-            (is_asked_for || !is_known) && !self.over.contains(&listed.uid)
-        };
-        let limit = self.args.limit.unwrap_or(usize::MAX);
-        let new: Vec<Listed> = chosen.iter().filter(is_new).take(limit).cloned().collect();
-        let largest = self.args.common.connection.max_size.unwrap_or(u64::MAX);
-        let (wanted, large): (Vec<_>, Vec<_>) =
-            new.into_iter().partition(|listed| listed.size <= largest);
+        let limit = self.limit().saturating_sub(self.count);
+        let mut new = 0;
+        let (mut wanted, mut large) = (Vec::new(), Vec::new());
+        for (listed, need) in chosen.iter().zip(self.needs(chosen)) {
+            match need {
+                Need::None => continue,
+                Need::Store if new >= limit => continue,
+                Need::Store => new += 1,
+                Need::Look => {}
+            }
+            match listed.size > self.largest() {
+                true => large.push(listed),
+                false => wanted.push(listed.clone()),
+            }
+        }
         for listed in large {
-            self.skip(&listed)?;
+            self.skip(listed)?;
         }
         Ok(wanted)
     }
 
+    fn limit(&self) -> usize {
+        self.args.limit.unwrap_or(usize::MAX)
+    }
+
+    fn largest(&self) -> u64 {
+        let largest = self.args.common.connection.max_size;
+        largest.unwrap_or(u64::MAX)
+    }
+
+    /// What each message is fetched for.
+    fn needs(&self, chosen: &[Listed]) -> Vec<Need> {
+        let over: HashSet<&str> = self.over.iter().map(|name| listed_name(name)).collect();
+        // Since when a message with this header is stored, at the longest.
+        let mut stored: HashMap<&str, SystemTime> = HashMap::new();
+        for (name, since) in self.state.iter().flat_map(State::entries) {
+            let first = stored.entry(listed_name(name)).or_insert(since);
+            *first = since.min(*first);
+        }
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        for listed in chosen.iter().filter(|listed| !listed.is_unique) {
+            *count.entry(&listed.uid).or_default() += 1;
+        }
+        let need = |listed: &Listed| {
+            let uid = listed.uid.as_str();
+            let is_over = over.contains(uid);
+            let since = stored.get(uid);
+            let is_known = is_over || since.is_some() && !self.is_asked_for;
+            let has_twin = count.get(uid).is_some_and(|count| *count > 1);
+            let is_due = since.is_some_and(|since| self.is_due(*since)) || is_over;
+            let is_to_go = is_due && self.deletes();
+            match (is_known, listed.is_unique) {
+                (false, _) => Need::Store,
+                (true, false) if has_twin || is_to_go => Need::Look,
+                (true, _) => Need::None,
+            }
+        };
+        chosen.iter().map(need).collect()
+    }
+
+    /// A row for a message that is not stored; one with a unique-id has no second.
+    fn pass_over(&mut self, result: &str, listed: &Listed, why: &str) -> Result<()> {
+        if listed.is_unique {
+            self.over.insert(listed.uid.clone());
+        }
+        self.count += 1;
+        let mut item = item(result, listed);
+        note(&mut item, "error", why);
+        self.rows.add(|| row(result, listed, why), item)
+    }
+
     fn skip(&mut self, listed: &Listed) -> Result<()> {
-        let mut item = item("skipped", listed);
-        note(&mut item, "error", "larger than --max-size");
-        self.over.insert(listed.uid.clone());
-        self.rows
-            .add(|| row("skipped", listed, "larger than --max-size"), item)
+        self.pass_over("skipped", listed, "larger than --max-size")
     }
 
     fn transfer(&mut self, session: &mut Session, wanted: &[Listed]) -> Result<()> {
@@ -234,7 +327,9 @@ impl Fetching<'_> {
             true => Request::Top(listed.number, 0),
             false => Request::Retr(listed.number),
         });
-        let total: u64 = wanted.iter().map(|listed| listed.size).sum();
+        // Sizes are what the server says, and it may say anything.
+        let sizes = wanted.iter().map(|listed| listed.size);
+        let total = sizes.fold(0, u64::saturating_add);
         let mut messages = wanted.iter();
         let progress = std::mem::replace(&mut self.progress, Progress::new(true, 0));
         let mut line = progress.transfer("messages", Some(total));
@@ -265,9 +360,10 @@ impl Fetching<'_> {
             date: None,
         };
         self.store.begin(&about)?;
-        let largest = self.args.common.connection.max_size.unwrap_or(u64::MAX);
+        let largest = self.largest();
         let mut header = Vec::new();
         let mut bytes = 0_u64;
+        let mut content = (!listed.is_unique).then(Sha256::new);
         let streamed = loop {
             let part = match body.next_part() {
                 Ok(Some(part)) => part,
@@ -281,6 +377,9 @@ impl Fetching<'_> {
             let room = HEADER.saturating_sub(header.len());
             header.extend_from_slice(part.get(..room).unwrap_or(part));
             advance(part.len() as u64);
+            if let Some(content) = &mut content {
+                content.update(part);
+            }
             if let Err(error) = self.store.write(part) {
                 break Err(error);
             }
@@ -290,11 +389,24 @@ impl Fetching<'_> {
             streamed?;
             return self.skip(listed);
         }
+        let name = match content {
+            None => listed.uid.clone(),
+            Some(content) => {
+                let name = self.looked_at.name(listed, &content.finalize());
+                self.looked_at.names.insert(listed.number, name.clone());
+                if self.is_over(&name) || self.count + self.ended.len() >= self.limit() {
+                    self.store.abandon();
+                    return Ok(());
+                }
+                name
+            }
+        };
         match self.store.end() {
             Ok(kept) => {
                 self.ended_bytes += bytes;
                 self.ended.push(Ended {
                     listed: listed.clone(),
+                    name,
                     kept,
                     bytes,
                     summary: Summary::of(&header),
@@ -310,14 +422,19 @@ impl Fetching<'_> {
         }
     }
 
+    /// Whether a message that came is one that was stored before.
+    fn is_over(&self, name: &str) -> bool {
+        let is_stored = self
+            .state
+            .as_ref()
+            .is_some_and(|state| state.contains(name));
+        self.over.contains(name) || is_stored && !self.is_asked_for
+    }
+
     fn refused(&mut self, listed: &Listed, error: &Error) -> Result<()> {
         crate::tell(error);
         self.codes.push(exit_code(error));
-        self.over.insert(listed.uid.clone());
-        let mut item = item("not-stored", listed);
-        note(&mut item, "error", error.to_string());
-        self.rows
-            .add(|| row("not-stored", listed, &error.to_string()), item)
+        self.pass_over("not-stored", listed, &error.to_string())
     }
 
     /// Makes durable what has come, remembers it, and only then says so.
@@ -325,7 +442,7 @@ impl Fetching<'_> {
         self.store.sync()?;
         if let Some(state) = &mut self.state {
             for ended in &self.ended {
-                state.record(&ended.listed.uid, &ended.kept.hash, &ended.kept.place);
+                state.record(&ended.name, &ended.kept.hash, &ended.kept.place);
             }
             state.sync()?;
         }
@@ -340,7 +457,8 @@ impl Fetching<'_> {
                 || row("stored", &ended.listed, &shown(&ended.summary)),
                 item,
             )?;
-            self.over.insert(ended.listed.uid);
+            self.over.insert(ended.name);
+            self.count += 1;
         }
         Ok(())
     }
@@ -350,15 +468,18 @@ impl Fetching<'_> {
         let Some(state) = &self.state else {
             return Ok(());
         };
-        let now = SystemTime::now();
-        let is_due = |uid: &str| match (state.stored_at(uid), self.args.delete_after) {
-            (None, _) => false,
-            (Some(_), None) => self.args.delete,
-            (Some(stored), Some(days)) => now
-                .duration_since(stored)
-                .is_ok_and(|age| age >= Duration::from_secs(86_400 * u64::from(days))),
+        if !self.deletes() {
+            return Ok(());
+        }
+        let is_due = |listed: &&Listed| {
+            let name = match listed.is_unique {
+                true => Some(&listed.uid),
+                false => self.looked_at.names.get(&listed.number),
+            };
+            let since = name.and_then(|name| state.stored_at(name));
+            since.is_some_and(|since| self.is_due(since))
         };
-        let due: Vec<&Listed> = chosen.iter().filter(|listed| is_due(&listed.uid)).collect();
+        let due: Vec<&Listed> = chosen.iter().filter(is_due).collect();
         let mut refused = Vec::new();
         let mut messages = due.iter();
         let numbers = due.iter().map(|listed| listed.number);
@@ -376,6 +497,17 @@ impl Fetching<'_> {
                 .add(|| row("not-deleted", &listed, &error.to_string()), item)?;
         }
         Ok(())
+    }
+
+    fn deletes(&self) -> bool {
+        self.args.delete || self.args.delete_after.is_some()
+    }
+
+    /// Whether what is stored since then is to be deleted by now.
+    fn is_due(&self, since: SystemTime) -> bool {
+        let days = u64::from(self.args.delete_after.unwrap_or(0));
+        let age = SystemTime::now().duration_since(since);
+        days == 0 || age.is_ok_and(|age| age >= Duration::from_secs(86_400 * days))
     }
 }
 
@@ -395,6 +527,8 @@ fn note(item: &mut Value, name: &str, value: impl Into<Value>) {
 }
 
 fn row(result: &str, listed: &Listed, told: &str) -> String {
-    let Listed { number, size, uid } = listed;
+    let Listed {
+        number, size, uid, ..
+    } = listed;
     format!("{result:10}  {number:5}  {size:9}  {uid}  {told}")
 }

@@ -62,7 +62,9 @@ fn list(args: &Args, target: &Target, record: &mut Record, rows: &mut Rows) -> R
     for message in &all {
         let summary = summaries.get(&message.number);
         let text = || {
-            let Listed { number, size, uid } = message;
+            let Listed {
+                number, size, uid, ..
+            } = message;
             match summary {
                 Some(summary) => format!("{number:5}  {size:9}  {uid}  {}", shown(summary)),
                 None => format!("{number:5}  {size:9}  {uid}"),

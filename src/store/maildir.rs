@@ -46,8 +46,9 @@ pub struct Maildir {
     batch: Batch,
     incoming: Incoming,
     current: Current,
-    /// What earlier runs have stored: where, by both digests. Read when the first message is there.
-    earlier: Option<HashMap<String, (usize, String)>>,
+    /// What earlier runs have stored, copies too: where, by both digests. Read when the first
+    /// message is there.
+    earlier: Option<HashMap<String, Vec<(usize, String)>>>,
     /// What makes names of this run unique, beside the time.
     run: String,
     count: u64,
@@ -144,18 +145,20 @@ impl Maildir {
             self.earlier = Some(read_names(&self.path)?);
         }
         let earlier = self.earlier.as_mut();
-        let Some((folder, name)) = earlier.and_then(|earlier| earlier.remove(identity)) else {
+        let Some(copies) = earlier.and_then(|earlier| earlier.get_mut(identity)) else {
             return Ok(None);
         };
-        let Ok(file) = self.batch.read(folder, &name) else {
-            // A mail reader has just moved or deleted it, or it is a link.
-            return Ok(None);
-        };
-        if !self.incoming.is_same_as(&file)? {
-            return Ok(None);
+        while let Some((folder, name)) = copies.pop() {
+            let Ok(file) = self.batch.read(folder, &name) else {
+                // A mail reader has just moved or deleted it, or it is a link.
+                continue;
+            };
+            if self.incoming.is_same_as(&file)? {
+                self.batch.adopt(folder, &file)?;
+                return Ok(Some(place(folder, &name)));
+            }
         }
-        self.batch.adopt(folder, &file)?;
-        Ok(Some(place(folder, &name)))
+        Ok(None)
     }
 
     fn discard(&mut self) {
@@ -223,15 +226,16 @@ fn checked(flags: &str) -> Result<String> {
 }
 
 /// The files that runs of ours have stored, by the digests in their names.
-fn read_names(path: &Path) -> io::Result<HashMap<String, (usize, String)>> {
-    let mut found = HashMap::new();
+fn read_names(path: &Path) -> io::Result<HashMap<String, Vec<(usize, String)>>> {
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
     for (number, folder) in FOLDERS.iter().enumerate() {
         for entry in fs::read_dir(path.join(folder))? {
             let Ok(name) = entry?.file_name().into_string() else {
                 continue;
             };
             if let Some(identity) = identity(&name) {
-                found.insert(identity.to_owned(), (number, name));
+                let copies = found.entry(identity.to_owned()).or_default();
+                copies.push((number, name));
             }
         }
     }

@@ -42,7 +42,7 @@ pub struct State {
     /// Lines that are not in the file yet.
     queue: String,
     /// Holds the lock.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// A message that is stored.
@@ -92,7 +92,7 @@ impl State {
         State::begin(path, account, lock)
     }
 
-    fn begin(path: &Path, account: &str, lock: File) -> Result<State> {
+    fn begin(path: &Path, account: &str, lock: Lock) -> Result<State> {
         replace(path, |file| {
             file.write_all(journal::header(account).as_bytes())
         })?;
@@ -106,7 +106,7 @@ impl State {
 
     fn over(
         path: &Path,
-        lock: File,
+        lock: Lock,
         entries: HashMap<String, Entry>,
         whole: Option<usize>,
     ) -> Result<State> {
@@ -143,7 +143,13 @@ impl State {
         UNIX_EPOCH.checked_add(Duration::from_secs(entry.since))
     }
 
-    /// All messages that are stored, in no order.
+    /// All messages that are stored, and since when, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, SystemTime)> {
+        let uids = self.uids();
+        uids.filter_map(|uid| Some((uid, self.stored_at(uid)?)))
+    }
+
+    /// The names of all messages that are stored, in no order.
     pub fn uids(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
@@ -188,8 +194,19 @@ impl State {
     }
 }
 
+/// The lock of a state, which ends with this value: closing the file alone would leave it to a child
+/// process that is just being started.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked was not locked.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Makes the folder, and locks the state.
-fn prepare(path: &Path) -> Result<File> {
+fn prepare(path: &Path) -> Result<Lock> {
     let lock = with_suffix(path, ".lock");
     let open = || -> io::Result<File> {
         folder::make(folder::of(path))?;
@@ -200,7 +217,7 @@ fn prepare(path: &Path) -> Result<File> {
     };
     let file = open().map_err(writing(&lock))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Refused {
             peer: path.display().to_string(),
             doing: "opening the state of the account".to_owned(),
@@ -208,7 +225,7 @@ fn prepare(path: &Path) -> Result<File> {
             refusal: Refusal::Transient,
         }),
         // Some file systems cannot lock; then the user must see to it.
-        Err(TryLockError::Error(_)) => Ok(file),
+        Err(TryLockError::Error(_)) => Ok(Lock(file)),
     }
 }
 

@@ -50,7 +50,7 @@ struct Programs {
 }
 
 /// Whose mail is taken. Each test has its own, so that none sees another's mail.
-const USERS: [&str; 24] = [
+const USERS: [&str; 25] = [
     "ways",
     "parts",
     "reports",
@@ -71,6 +71,7 @@ const USERS: [&str; 24] = [
     "pop-ways",
     "pop-wrong",
     "pop-many",
+    "pop-bytes",
     "pop-delete",
     "pop-large",
     "pop-killed",

@@ -183,6 +183,185 @@ fn what_comes_later_with_the_same_header_is_another_message() {
     assert!(stored + left >= 2, "{stored} stored, {left} left");
 }
 
+/// A server without UIDL, whose messages come and go.
+struct Nameless {
+    folder: tempfile::TempDir,
+    post: Post,
+}
+
+impl Nameless {
+    fn new() -> Nameless {
+        let folder = folder();
+        let source = folder.path().join("source");
+        fs::create_dir_all(source.join("new")).unwrap();
+        let mut drop = maildrop(&[]);
+        drop.source = proto_mock::pop3::Source::Maildir(source);
+        drop.without.push("UIDL".to_owned());
+        let post = Post::with(drop, Options::default());
+        Nameless { folder, post }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join("source/new").join(name)
+    }
+
+    fn put(&self, name: &str, body: &str) {
+        fs::write(self.path(name), format!("Subject: report\n\n{body}\n")).unwrap();
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    /// Fetches to an mbox, which recognises nothing by itself.
+    fn fetch(&self, options: &[&str]) -> Run {
+        let options = [&["--mbox", "mail"], options].concat();
+        fetch(&self.post, self.folder.path(), &options).exits(0)
+    }
+
+    /// The bodies in the mbox.
+    fn bodies(&self) -> Vec<String> {
+        let mbox = fs::read(self.folder.path().join("mail")).unwrap();
+        let texts = read_mbox(&mbox).into_iter();
+        let texts = texts.map(|text| String::from_utf8(text).unwrap());
+        let bodies = texts.map(|text| text.split("\n\n").nth(1).unwrap().trim().to_owned());
+        bodies.collect()
+    }
+}
+
+#[test]
+fn what_was_seen_by_its_header_is_not_fetched_again_to_be_kept() {
+    let server = Nameless::new();
+    server.put("1", "first");
+    assert_eq!(words(&server.fetch(&[])), ["stored"]);
+    for _ in 0..2 {
+        assert_eq!(server.fetch(&["--delete-after", "1"]).text(), "");
+    }
+    assert_eq!(server.post.heard_of("RETR").len(), 1);
+    // To be deleted, it is looked at first.
+    assert_eq!(server.fetch(&["--delete"]).text(), "");
+    assert_eq!(server.post.heard_of("RETR").len(), 2);
+    assert_eq!(server.bodies(), ["first"]);
+    assert_eq!(server.post.maildrop.messages_left(), [""; 0]);
+}
+
+#[test]
+fn what_takes_the_place_of_its_namesake_is_stored_before_it_is_deleted() {
+    let server = Nameless::new();
+    server.put("1", "first");
+    server.fetch(&[]);
+    server.remove("1");
+    // As long as the first.
+    server.put("2", "other");
+    assert_eq!(words(&server.fetch(&["--delete"])), ["stored"]);
+    assert_eq!(server.bodies(), ["first", "other"]);
+    assert_eq!(server.post.maildrop.messages_left(), [""; 0]);
+}
+
+#[test]
+fn namesakes_are_told_apart_when_the_earlier_ones_go() {
+    let server = Nameless::new();
+    server.put("1", "first");
+    server.put("2", "second");
+    assert_eq!(words(&server.fetch(&[])), ["stored"; 2]);
+    assert_eq!(server.fetch(&[]).text(), "");
+    server.put("2b", "between");
+    assert_eq!(words(&server.fetch(&[])), ["stored"]);
+    server.remove("1");
+    server.put("3", "third");
+    // The limit is about what is new.
+    let options = ["--delete", "--limit", "1"];
+    assert_eq!(words(&server.fetch(&options)), ["stored"]);
+    assert_eq!(server.bodies(), ["first", "second", "between", "third"]);
+    assert_eq!(server.post.maildrop.messages_left(), [""; 0]);
+}
+
+#[test]
+fn what_is_equal_in_every_byte_is_stored_as_often_as_it_is_there() {
+    let server = Nameless::new();
+    for name in ["1", "2", "3"] {
+        server.put(name, "same");
+    }
+    assert_eq!(words(&server.fetch(&["--limit", "2"])), ["stored"; 2]);
+    assert_eq!(server.post.maildrop.messages_left().len(), 3);
+    assert_eq!(words(&server.fetch(&["--delete"])), ["stored"]);
+    assert_eq!(server.bodies(), ["same"; 3]);
+    assert_eq!(server.post.maildrop.messages_left(), [""; 0]);
+}
+
+#[test]
+fn equal_messages_are_recognised_in_the_store() {
+    let server = Nameless::new();
+    for name in ["1", "2", "3"] {
+        server.put(name, "same");
+    }
+    let path = server.folder.path();
+    for (place, read) in [
+        ("--maildir", read_maildir as fn(&Path) -> Vec<Vec<u8>>),
+        ("--eml-dir", read_folder),
+    ] {
+        let mail = &place[2..];
+        for _ in 0..2 {
+            let options = [place, mail, "--rebuild-state"];
+            fetch(&server.post, path, &options).exits(0);
+            assert_eq!(read(&path.join(mail)).len(), 3, "{place}");
+        }
+    }
+}
+
+#[test]
+fn after_a_lost_connection_namesakes_come_once() {
+    for options in [&[][..], &["--all"], &["--limit", "2"]] {
+        let texts: [&[u8]; 3] = [b"A: b\n\n1\n", b"A: b\n\n2\n", b"A: b\n\n3\n"];
+        let mut drop = maildrop(&texts);
+        drop.without.push("UIDL".to_owned());
+        drop.rules.push("retr=2 count=1 drop".parse().unwrap());
+        let post = Post::with(drop, Options::default());
+        let folder = folder();
+        let options = [&["--mbox", "mail", "--delete", "--retry", "1"], options].concat();
+        fetch(&post, folder.path(), &options).exits(0);
+        let count = if options.contains(&"--limit") { 2 } else { 3 };
+        let mbox = fs::read(folder.path().join("mail")).unwrap();
+        assert!(read_mbox(&mbox) == texts[..count], "{options:?}");
+        assert_eq!(post.maildrop.messages_left().len(), 3 - count);
+    }
+}
+
+/// A unique-id that is too long is none (RFC 1939 section 7).
+#[test]
+fn names_that_are_too_long_are_not_kept() {
+    let post = flawed(2, "long-uids", &[]);
+    let folder = folder();
+    let run = fetch(&post, folder.path(), &["--eml-dir", "mail", "--json"]).exits(0);
+    for row in objects(&run) {
+        let uid = row["uid"].as_str().unwrap();
+        assert!(uid.starts_with("header-") && uid.len() == 71, "{uid}");
+    }
+    for (length, is_kept) in [(70, true), (71, false)] {
+        let uid = "x".repeat(length);
+        let mut drop = maildrop(&[b"A: b\n"]);
+        let rule = format!("uidl reply=+OK\\n1 {uid}\\n.");
+        drop.rules.push(rule.parse().unwrap());
+        let post = Post::with(drop, Options::default());
+        let folder = self::folder();
+        let run = fetch(&post, folder.path(), &["--eml-dir", "mail", "--json"]).exits(0);
+        assert_eq!(objects(&run)[0]["uid"] == uid, is_kept, "{length}");
+    }
+}
+
+#[test]
+fn a_message_that_is_listed_twice_is_one() {
+    let mut drop = maildrop(&[b"A: b\n", b"A: c\n"]);
+    let rule = "list reply=+OK\\n2 6\\n1 6\\n2 6\\n1 6\\n.";
+    drop.rules.push(rule.parse().unwrap());
+    let post = Post::with(drop, Options::default());
+    let folder = folder();
+    let run = fetch(&post, folder.path(), &["--mbox", "mail", "--delete"]).exits(0);
+    assert_eq!(words(&run), ["stored"; 2]);
+    assert_eq!(post.heard_of("RETR"), ["RETR 1", "RETR 2"]);
+    assert_eq!(post.heard_of("DELE"), ["DELE 1", "DELE 2"]);
+}
+
 #[test]
 fn one_that_is_refused_is_not_deleted_for_its_namesake() {
     let mut drop = maildrop(&[b"A: b\n\nfirst\n", b"A: b\n\nsecond\n"]);

@@ -12,10 +12,16 @@ use proto_mock::pop3::{Maildrop, Source};
 use proto_mock::{Fault, Options, Server, Service};
 
 /// How many runs are disturbed. More with PROTO_KILLS.
-const KILLS: u64 = 60;
+const KILLS: u64 = 200;
+
+/// So many series of them go at the same time, each with a server and a store of its own.
+const SERIES: u64 = 4;
 
 /// How many messages there are whenever all were fetched.
-const MESSAGES: usize = 200;
+const MESSAGES: usize = 500;
+
+/// More than a server says until then.
+const OCTETS: u64 = 350_000;
 
 /// Numbers that are the same each time (xorshift).
 struct Numbers(u64);
@@ -30,20 +36,21 @@ impl Numbers {
 }
 
 /// A maildrop over a Maildir that is filled again when it is empty.
-struct Source200 {
+struct Refilled {
     folder: tempfile::TempDir,
     maildrop: Arc<Maildrop>,
     sent: BTreeMap<String, Vec<u8>>,
 }
 
-impl Source200 {
-    fn new() -> Source200 {
+impl Refilled {
+    fn new(without: &[&str]) -> Refilled {
         let folder = folder();
         let new = folder.path().join("source/new");
         fs::create_dir_all(new).unwrap();
         let mut drop = maildrop(&[]);
         drop.source = Source::Maildir(folder.path().join("source"));
-        Source200 {
+        drop.without = without.iter().map(|name| (*name).to_owned()).collect();
+        Refilled {
             folder,
             maildrop: Arc::new(drop),
             sent: BTreeMap::new(),
@@ -88,41 +95,64 @@ fn kills() -> u64 {
     more.map_or(KILLS, |text| text.parse().unwrap())
 }
 
+/// Disturbs so many runs in several series.
+fn disturb(store: &str, without: &[&str], kills: u64, read: fn(&Path) -> Vec<Vec<u8>>) {
+    thread::scope(|scope| {
+        for series in 0..SERIES {
+            let source = Refilled::new(without);
+            let kills = kills.div_ceil(SERIES);
+            scope.spawn(move || disturb_series(source, store, kills, series, read));
+        }
+    });
+}
+
 /// Disturbs runs, and lets the last one end. What was stored must be what was sent.
-fn disturb(store: &str, kills: u64, read: fn(&Path) -> Vec<Vec<u8>>) {
-    let mut source = Source200::new();
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+fn disturb_series(
+    mut source: Refilled,
+    store: &str,
+    kills: u64,
+    series: u64,
+    read: fn(&Path) -> Vec<Vec<u8>>,
+) {
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 + series);
     let path = source.folder.path().to_owned();
     let options = &[store, "mail", "--delete"];
     // One server without faults, for all runs that are killed: the account is the same.
     let (_server, url) = source.serve(Vec::new());
-    for _ in 0..kills {
+    // How long a run takes, in microseconds, or so.
+    let mut whole = 50_000;
+    let mut disturbed = 0;
+    while disturbed < kills {
         source.fill();
-        let is_cut = numbers.below(3) == 0;
-        if is_cut {
-            let faults = vec![Fault::Cut(numbers.below(120_000))];
-            let (server, _) = source.serve(faults);
-            let elsewhere = format!("localhost:{}", server.port());
-            let mut command = fetching(&url, &path, options);
-            command.args(["--connect-to", &elsewhere]);
-            let run = Run::from(command.output().unwrap());
-            assert!(matches!(run.code, 0 | 75), "{run:?}");
-            continue;
-        }
-        let mut command = fetching(&url, &path, options);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        thread::sleep(Duration::from_micros(numbers.below(120_000)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let whole = read(&path.join("mail"));
-        for text in whole {
-            assert!(
-                source.sent.get(&subject(&text)) == Some(&text),
-                "{}",
-                subject(&text)
-            );
-        }
+        let is_disturbed = match numbers.below(3) {
+            0 => {
+                let faults = vec![Fault::Cut(numbers.below(OCTETS))];
+                let (server, _) = source.serve(faults);
+                let elsewhere = format!("localhost:{}", server.port());
+                let mut command = fetching(&url, &path, options);
+                command.args(["--connect-to", &elsewhere]);
+                let run = Run::from(command.output().unwrap());
+                assert!(matches!(run.code, 0 | 75), "{run:?}");
+                run.code != 0
+            }
+            _ => {
+                let mut command = fetching(&url, &path, options);
+                command.stdout(Stdio::null()).stderr(Stdio::null());
+                let mut child = command.spawn().unwrap();
+                thread::sleep(Duration::from_micros(numbers.below(whole)));
+                child.kill().unwrap();
+                let is_killed = child.wait().unwrap().code().is_none();
+                // One that came to its end before was faster than was thought.
+                whole = if is_killed {
+                    whole * 11 / 10
+                } else {
+                    whole * 4 / 5
+                }
+                .max(20_000);
+                is_killed
+            }
+        };
+        disturbed += u64::from(is_disturbed);
     }
     // A server that still writes to a client that was killed has the maildrop until it notices.
     let mut command = fetching(&url, &path, options);
@@ -156,10 +186,15 @@ fn eml(folder: &Path) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_maildir_has_every_message_once_however_often_runs_are_killed() {
-    disturb("--maildir", kills(), maildir);
+    disturb("--maildir", &[], kills(), maildir);
 }
 
 #[test]
 fn a_folder_has_every_message_once_however_often_runs_are_killed() {
-    disturb("--eml-dir", kills() / 3, eml);
+    disturb("--eml-dir", &[], kills() / 3, eml);
+}
+
+#[test]
+fn messages_without_a_unique_id_are_there_once_however_often_runs_are_killed() {
+    disturb("--maildir", &["UIDL"], kills() / 5, maildir);
 }

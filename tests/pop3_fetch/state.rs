@@ -108,7 +108,12 @@ fn a_line_that_a_killed_run_has_torn_does_no_harm() {
     fetch(&post, folder.path(), &options).exits(0);
     let path = folder.path().join("state");
     let good = fs::read(&path).unwrap();
-    let last = good.len() - good.split_inclusive(|b| *b == b'\n').last().unwrap().len();
+    let last = good.len()
+        - good
+            .split_inclusive(|b| *b == b'\n')
+            .next_back()
+            .unwrap()
+            .len();
     for end in [last, last + 1, good.len() - 1] {
         fs::write(&path, &good[..end]).unwrap();
         let run = fetch(&post, folder.path(), &options).exits(0);

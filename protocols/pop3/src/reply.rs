@@ -99,9 +99,12 @@ pub fn size(value: &[u8]) -> Option<u64> {
         .filter(|_| is_number)
 }
 
-/// A unique-id as text, made harmless.
-pub fn uid(value: &[u8]) -> String {
-    escaped(value)
+/// The longest unique-id (RFC 1939 section 7).
+const LONGEST_UID: usize = 70;
+
+/// A unique-id as text, made harmless. `None` if it is too long to be one.
+pub fn uid(value: &[u8]) -> Option<String> {
+    (value.len() <= LONGEST_UID).then(|| escaped(value))
 }
 
 /// The timestamp in a greeting that APOP needs (RFC 1939 section 7), if it is a msg-id of printable
@@ -175,6 +178,14 @@ mod tests {
         for wrong in [&b""[..], b"-1", b"+1", b"1k", b"99999999999999999999"] {
             assert_eq!(size(wrong), None);
         }
+    }
+
+    #[test]
+    fn unique_ids_are_harmless_and_not_too_long() {
+        assert_eq!(uid(b"a/b").as_deref(), Some("a/b"));
+        assert_eq!(uid(b"\x1b[2J").as_deref(), Some("\\x1b[2J"));
+        assert!(uid(&[b'x'; 70]).is_some());
+        assert_eq!(uid(&[b'x'; 71]), None);
     }
 
     #[test]

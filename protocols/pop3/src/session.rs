@@ -19,7 +19,11 @@ pub type Visit<'v> = dyn FnMut(&Request, Result<&mut Body<'_, Dotted>>) -> Resul
 const DEPTH: usize = 100;
 
 /// Messages in a maildrop that are listed at most; more than that are an attack on our memory.
-const MOST: usize = 10_000_000;
+const MOST: usize = 2_000_000;
+
+/// Octets of a listing at most: a line has a number of 7 digits and a unique-id of 70 octets
+/// (RFC 1939 section 7), and as much again for what servers put between and behind.
+const MOST_OCTETS: u64 = MOST as u64 * 160;
 
 impl Session {
     pub(crate) fn new(mut connection: Connection, known: Capabilities) -> Result<Session> {
@@ -64,7 +68,8 @@ impl Session {
         })
     }
 
-    /// The size of each message, as the server tells it.
+    /// The size of each message, as the server tells it. More than 2,000,000 messages, or 320 MB
+    /// of lines, are an error.
     pub fn list(&mut self) -> Result<Vec<(u32, u64)>> {
         self.connection.doing("listing sizes");
         self.ask(&Request::List)?;
@@ -75,7 +80,8 @@ impl Session {
         })
     }
 
-    /// The unique-id of each message; `None` where the server has none.
+    /// The unique-id of each message; `None` where the server has none. Those with more than 70
+    /// octets are none (RFC 1939 section 7), and left out. Limits are those of [`Session::list`].
     pub fn uidl(&mut self) -> Result<Option<Vec<(u32, String)>>> {
         self.connection.doing("listing unique-ids");
         match self.ask(&Request::Uidl) {
@@ -87,17 +93,23 @@ impl Session {
             let (number, value) = listing(line)?;
             Some((number, uid(value)))
         })?;
-        Ok(Some(lines))
+        let uids = lines.into_iter();
+        Ok(Some(
+            uids.filter_map(|(number, uid)| Some((number, uid?)))
+                .collect(),
+        ))
     }
 
     /// Lines up to the final dot.
     fn lines<T>(&mut self, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>> {
         let mut all = Vec::new();
+        let mut octets = 0_u64;
         loop {
             let line = self.connection.read_line()?;
             if line == b"." {
                 return Ok(all);
             }
+            octets += line.len() as u64;
             match parse(line) {
                 Some(value) => all.push(value),
                 None => {
@@ -107,11 +119,18 @@ impl Session {
                 }
             }
             if all.len() > MOST {
-                return Err(Error::TooLarge {
-                    what: format!("{}: a listing, in messages,", self.connection.peer()),
-                    limit: MOST as u64,
-                });
+                return Err(self.too_large("in messages", MOST as u64));
             }
+            if octets > MOST_OCTETS {
+                return Err(self.too_large("in octets", MOST_OCTETS));
+            }
+        }
+    }
+
+    fn too_large(&self, unit: &str, limit: u64) -> Error {
+        Error::TooLarge {
+            what: format!("{}: a listing, {unit},", self.connection.peer()),
+            limit,
         }
     }
 
@@ -297,6 +316,13 @@ mod tests {
         assert!(matches!(session.list(), Err(Error::Malformed { .. })));
         let (mut session, _) = self::session("250 OK\r\n", &[]);
         assert!(matches!(session.stat(), Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn what_is_too_long_is_no_unique_id() {
+        let heard = format!("+OK\r\n1 {}\r\n2 a\r\n.\r\n", "x".repeat(71));
+        let (mut session, _) = session(&heard, &[]);
+        assert_eq!(session.uidl().unwrap().unwrap(), [(2, "a".to_owned())]);
     }
 
     #[test]

@@ -1,0 +1,316 @@
+//! `proto mock imap`: what it says on the wire, line by line.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{command, folder, proto, Running};
+use proto_mock::AUTHORITY;
+use proto_transport::{Connection, Connector, Endpoint, Security, TlsPolicy};
+
+/// A server that runs, and how to reach it.
+struct Server {
+    running: Running,
+    scheme: String,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(options: &[&str]) -> Server {
+        let folder = folder();
+        let ports = folder.path().join("ports.json");
+        let child = command(&[&["mock", "imap"], options].concat())
+            .args(["--ports-file", ports.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let running = Running(child.unwrap());
+        let ports = wait_for(|| fs::read_to_string(&ports).ok());
+        let ports: Value = serde_json::from_str(&ports).unwrap();
+        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        Server {
+            running,
+            scheme: scheme.clone(),
+            port: port.as_u64().unwrap().try_into().unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// Connects and reads the greeting.
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let patience = Some(Duration::from_secs(20));
+        stream.set_read_timeout(patience).unwrap();
+        let mut client = Client(BufReader::new(stream));
+        assert!(client
+            .line()
+            .starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
+        client
+    }
+
+    /// Connects, logs in and selects INBOX.
+    fn open(&self) -> Client {
+        let mut client = self.connect();
+        client.ask("LOGIN user pencil");
+        client.ask("SELECT INBOX");
+        client
+    }
+
+    /// Ends it, for what it said on stderr.
+    fn stop(mut self) -> String {
+        let id = self.running.0.id().to_string();
+        let killed = std::process::Command::new("kill").arg(id).status();
+        assert!(killed.unwrap().success());
+        let mut error = String::new();
+        let child = &mut self.running.0;
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut error)
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        error
+    }
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(20), "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A client of few words.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn say(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// One line without its CRLF; nothing when the connection is over.
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.0.read_until(b'\n', &mut line).unwrap_or(0);
+        let line = String::from_utf8(line).unwrap();
+        line.trim_end_matches("\r\n").to_owned()
+    }
+
+    /// All lines up to the tagged one.
+    fn ask(&mut self, command: &str) -> Vec<String> {
+        self.say(&format!("a {command}\r\n"));
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            let is_last = line.is_empty() || line.starts_with("a ");
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_reads_changes_and_leaves() {
+    let folder = folder();
+    for (name, text) in [
+        ("new/1.a", "Subject: one\n\n1\n"),
+        ("cur/2.b:2,S", "Subject: two\n\n2\n"),
+    ] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let maildir = folder.path().to_str().unwrap();
+    let server = Server::start(&[
+        "--maildir",
+        maildir,
+        "--mailbox",
+        "Lists/a=3x500",
+        "--mailbox",
+        "Sent",
+    ]);
+    assert_eq!(server.scheme, "imap");
+    let mut client = server.open();
+    assert_eq!(
+        client.ask("LIST \"\" *"),
+        [
+            "* LIST (\\HasNoChildren) \"/\" INBOX",
+            "* LIST (\\HasChildren) \"/\" Lists",
+            "* LIST (\\HasNoChildren) \"/\" Lists/a",
+            "* LIST (\\HasNoChildren \\Sent) \"/\" Sent",
+            "a OK LIST completed",
+        ]
+    );
+    assert_eq!(
+        client.ask("STATUS Lists/a (MESSAGES SIZE)")[0],
+        "* STATUS Lists/a (MESSAGES 3 SIZE 1500)"
+    );
+    assert_eq!(
+        client.ask("SEARCH SEEN"),
+        ["* SEARCH 2", "a OK SEARCH completed"]
+    );
+    assert_eq!(
+        client.ask("FETCH 1 BODY.PEEK[TEXT]")[0],
+        "* 1 FETCH (BODY[TEXT] {3}"
+    );
+    client.ask("STORE 1 +FLAGS (\\Deleted)");
+    assert_eq!(
+        client.ask("EXPUNGE"),
+        ["* 1 EXPUNGE", "a OK EXPUNGE completed"]
+    );
+    assert!(client.ask("XYZ")[0].starts_with("a BAD "));
+    assert_eq!(
+        client.ask("LOGOUT"),
+        ["* BYE logging out", "a OK LOGOUT completed"]
+    );
+    assert_eq!(client.line(), "");
+    // The folder stays, and others find their own.
+    assert!(folder.path().join("new/1.a").exists());
+    let error = server.stop();
+    assert!(error.contains("login 1: user\n"), "{error}");
+    assert!(error.contains("expunged 1: INBOX, 1 messages\n"), "{error}");
+    assert!(
+        error.contains("violation 1: a XYZ: no such command\n"),
+        "{error}"
+    );
+    assert!(!error.contains("pencil"), "{error}");
+}
+
+#[test]
+fn whoever_idles_is_told_of_what_comes() {
+    let server = Server::start(&["-q"]);
+    let mut idle = server.open();
+    idle.say("i IDLE\r\n");
+    assert_eq!(idle.line(), "+ idling");
+    let mut other = server.connect();
+    other.ask("LOGIN user pencil");
+    let appended = other.ask("APPEND INBOX {3+}\r\nabc");
+    assert!(appended[0].starts_with("a OK [APPENDUID "), "{appended:?}");
+    assert_eq!(idle.line(), "* 1 EXISTS");
+    assert_eq!(idle.line(), "* 1 RECENT");
+    idle.say("DONE\r\n");
+    assert_eq!(idle.line(), "i OK IDLE completed");
+    assert_eq!(server.stop(), "");
+}
+
+#[test]
+fn idle_works_over_tls() {
+    let server = Server::start(&["--tls", "--generate", "1"]);
+    assert_eq!(server.scheme, "imaps");
+    let mut connector = Connector::default();
+    let policy = TlsPolicy {
+        roots: Some(AUTHORITY.to_owned()),
+        ..TlsPolicy::default()
+    };
+    connector.tls = Arc::new(policy.into());
+    let endpoint = Endpoint {
+        scheme: "imap".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: server.port,
+        security: Security::Tls,
+    };
+    let mut idle = connector.connect(&endpoint).unwrap();
+    let mut other = connector.connect(&endpoint).unwrap();
+    for client in [&mut idle, &mut other] {
+        client.read_line().unwrap();
+        told(client, "a LOGIN me x");
+        told(client, "a SELECT INBOX");
+    }
+    idle.write_line("a IDLE").unwrap();
+    assert_eq!(idle.read_line().unwrap(), b"+ idling");
+    std::thread::sleep(Duration::from_millis(100));
+    told(&mut other, "a STORE 1 FLAGS (\\Seen)");
+    assert!(idle
+        .read_line()
+        .unwrap()
+        .starts_with(b"* 1 FETCH (FLAGS (\\Seen"));
+    std::thread::sleep(Duration::from_millis(100));
+    idle.write_line("DONE").unwrap();
+    assert_eq!(idle.read_line().unwrap(), b"a OK IDLE completed");
+    told(&mut idle, "a NOOP");
+}
+
+/// Says a command and reads up to its reply, which is OK.
+fn told(client: &mut Connection, command: &str) {
+    client.write_line(command).unwrap();
+    loop {
+        let line = client.read_line().unwrap();
+        if line.starts_with(b"a ") {
+            assert!(line.starts_with(b"a OK"), "{command}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn capabilities_rules_and_flaws_are_chosen() {
+    let server = Server::start(&[
+        "--generate",
+        "4x400",
+        "--without",
+        "idle",
+        "--without",
+        "LITERAL+",
+        "--user",
+        "user:pencil",
+        "--rule",
+        "message=3 count=1 reply=NO [X] Later",
+        "--flaw",
+        "lower-case",
+    ]);
+    let stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let mut client = Client(BufReader::new(stream));
+    let greeting = client.line();
+    assert!(
+        greeting.starts_with("* ok [CAPABILITY ") && !greeting.contains(" IDLE"),
+        "{greeting}"
+    );
+    assert!(
+        greeting.contains(" LITERAL- ") && greeting.contains(" AUTH=SCRAM-SHA-256 "),
+        "{greeting}"
+    );
+    assert!(client.ask("LOGIN user x")[0].starts_with("a no [AUTHENTICATIONFAILED]"));
+    assert!(client.ask("LOGIN user pencil")[0].starts_with("a ok "));
+    client.ask("SELECT INBOX");
+    let fetched = client.ask("FETCH 1:4 UID");
+    assert_eq!(
+        fetched,
+        ["* 1 fetch (UID 1)", "* 2 fetch (UID 2)", "a no [X] Later"]
+    );
+    assert!(client.ask("IDLE")[0].starts_with("a bad "));
+}
+
+#[test]
+fn lists_and_errors_help() {
+    let rules = proto(&["mock", "imap", "--rule", "help"]).exits(0).text();
+    assert!(
+        rules.contains("\nmessage[=GLOB]") && rules.contains("\ncount=N "),
+        "{rules}"
+    );
+    let flaws = proto(&["mock", "imap", "--flaw", "help"]).exits(0).text();
+    assert_eq!(flaws.lines().count(), 21, "{flaws}");
+    for (option, wrong, told) in [
+        ("--rule", "retr drop", "fetch"),
+        ("--flaw", "none", "bare-lf"),
+        ("--without", "none", "SASL-IR"),
+        ("--mailbox", "a=x", "COUNTxSIZE"),
+        ("--maildir", "/nonexistent", "no folder"),
+        ("--user", "x", "NAME:PASSWORD"),
+    ] {
+        proto(&["mock", "imap", option, wrong]).exits(64).says(told);
+    }
+}
