@@ -13,7 +13,8 @@ use proto_transport::{
 };
 
 use crate::commands::{
-    completions, demo, http_get, http_head, mail_show, manual, mock, pop3_delete, pop3_fetch,
+    completions, demo, http_get, http_head, imap_append, imap_fetch, imap_flag, imap_list,
+    imap_move, imap_search, imap_watch, mail_show, manual, mock, pop3_delete, pop3_fetch,
     pop3_list, smtp_probe, smtp_send,
 };
 use crate::credentials::CredentialArgs;
@@ -62,6 +63,20 @@ pub enum Command {
     Pop3Fetch(Box<pop3_fetch::Args>),
     /// Delete messages of a maildrop
     Pop3Delete(Box<pop3_delete::Args>),
+    /// Show the mailboxes of an account, and how much is in them
+    ImapList(Box<imap_list::Args>),
+    /// Find messages of a mailbox
+    ImapSearch(Box<imap_search::Args>),
+    /// Fetch messages of a mailbox into a Maildir, an mbox, a folder or a command
+    ImapFetch(Box<imap_fetch::Args>),
+    /// Put messages into a mailbox
+    ImapAppend(Box<imap_append::Args>),
+    /// Change the flags of messages
+    ImapFlag(Box<imap_flag::Args>),
+    /// Move messages to another mailbox
+    ImapMove(Box<imap_move::Args>),
+    /// Watch a mailbox, and tell what happens as it does
+    ImapWatch(Box<imap_watch::Args>),
     /// Run a server on loopback for testing, faults included
     Mock(Box<mock::Args>),
     /// Start the mock servers and run the headline jobs against them

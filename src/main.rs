@@ -8,6 +8,7 @@ mod credentials;
 mod direct;
 mod download;
 mod exit_code;
+mod imap;
 mod ledger;
 mod letter;
 mod login;

@@ -1,5 +1,6 @@
 //! `proto mock`: the servers that our own tests use, for everybody.
 
+mod imap;
 mod pop3;
 mod smtp;
 
@@ -24,6 +25,7 @@ use crate::cli::read;
 use crate::exit_code::{OK, PROTOCOL};
 use crate::units::duration;
 
+use self::imap::ImapArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
 
@@ -42,6 +44,8 @@ enum Kind {
     Smtp(SmtpArgs),
     /// Give out mail by POP3, strictly, and refuse or fail on request
     Pop3(Pop3Args),
+    /// Keep mail by IMAP, strictly, and refuse or fail on request
+    Imap(ImapArgs),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -103,6 +107,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Http(args) => &args.listen,
         Kind::Smtp(args) => &args.listen,
         Kind::Pop3(args) => &args.listen,
+        Kind::Imap(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
@@ -112,6 +117,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Http(args) => http(args),
         Kind::Smtp(args) => smtp::run(args),
         Kind::Pop3(args) => pop3::run(args),
+        Kind::Imap(args) => imap::run(args),
         Kind::Replay(args) => replay(args),
     }
 }

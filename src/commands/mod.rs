@@ -4,6 +4,13 @@ pub mod completions;
 pub mod demo;
 pub mod http_get;
 pub mod http_head;
+pub mod imap_append;
+pub mod imap_fetch;
+pub mod imap_flag;
+pub mod imap_list;
+pub mod imap_move;
+pub mod imap_search;
+pub mod imap_watch;
 pub mod mail_show;
 pub mod manual;
 pub mod mock;
@@ -28,6 +35,13 @@ pub fn run(command: Command) -> Result<u8> {
         Command::Pop3List(args) => pop3_list::run(&args),
         Command::Pop3Fetch(args) => pop3_fetch::run(&args),
         Command::Pop3Delete(args) => pop3_delete::run(&args),
+        Command::ImapList(args) => imap_list::run(&args),
+        Command::ImapSearch(args) => imap_search::run(&args),
+        Command::ImapFetch(args) => imap_fetch::run(&args),
+        Command::ImapAppend(args) => imap_append::run(&args),
+        Command::ImapFlag(args) => imap_flag::run(&args),
+        Command::ImapMove(args) => imap_move::run(&args),
+        Command::ImapWatch(args) => imap_watch::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

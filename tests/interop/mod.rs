@@ -1,6 +1,8 @@
 //! Against real servers, on loopback. Where one is not installed its tests say so and pass, except
 //! in CI, where nothing may be left out.
 
+mod dovecot_imap;
+mod dovecot_imap_fetch;
 mod dovecot_pop3;
 mod mail_server;
 mod nginx;

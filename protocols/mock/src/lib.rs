@@ -13,6 +13,8 @@
 //! | [`Site`](http::Site) | a service that is a small web site |
 //! | [`Mta`](smtp::Mta) | a service that takes mail, by SMTP or LMTP |
 //! | [`Maildrop`](pop3::Maildrop) | a service that gives mail out, by POP3 |
+//! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
+//! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
 //! | [`Trap`] | a listener that nobody should reach |
 //!
@@ -47,7 +49,9 @@ pub mod fault;
 mod faulty;
 pub mod http;
 mod identity;
+pub mod imap;
 mod journal;
+pub mod mailbox;
 mod peer;
 pub mod pop3;
 pub mod replay;

@@ -7,7 +7,7 @@
 //! | `authorization.rs` | STLS, USER, PASS, APOP, AUTH and UTF8 (RFC 2595, RFC 5034, RFC 6856) |
 //! | `transaction.rs` | the commands about messages |
 //! | `wire.rs` | what a message looks like when it is sent |
-//! | `source.rs`, `generated.rs` | where messages come from |
+//! | `mailbox/source.rs` | where messages come from |
 //! | `rule.rs`, `flaw.rs` | what the server does other than usual, now and then or all the time |
 //!
 //! ```
@@ -38,9 +38,7 @@
 mod authorization;
 mod conversation;
 mod flaw;
-mod generated;
 mod rule;
-mod source;
 mod transaction;
 mod wire;
 
@@ -50,13 +48,13 @@ use std::io;
 use std::sync::Mutex;
 
 pub use flaw::{Flaw, NotAFlaw, FLAWS};
+pub use crate::mailbox::Source;
 pub use rule::{NotARule, Rule, RULES};
-pub use source::Source;
 
 use self::conversation::Conversation;
 use self::rule::Event;
-use self::source::{Known, Message};
 use crate::journal::Journal;
+use crate::mailbox::source::{self, Known, Message};
 use crate::peer::Peer;
 use crate::rule::Matches;
 use crate::sasl::Mechanism;

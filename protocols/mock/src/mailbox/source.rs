@@ -11,7 +11,7 @@ use proto_transport::certificate::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use super::generated::{self, Generated};
-use super::wire::Octets;
+use super::octets::Octets;
 
 /// Where messages come from. Lines may end in CRLF or LF; they are sent with CRLF.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Default for Source {
 }
 
 /// A message as a session sees it.
-pub(super) struct Message {
+pub(crate) struct Message {
     origin: Origin,
     /// Its octets on the wire, without stuffing.
     pub size: u64,
@@ -56,7 +56,7 @@ enum Origin {
 
 /// What is known from session to session.
 #[derive(Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// What was deleted and is still there.
     gone: HashSet<Origin>,
     facts: HashMap<Origin, Facts>,
@@ -79,11 +79,27 @@ impl Message {
             _ => self.uid.as_str().into(),
         }
     }
+
+    /// The file that it is, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The number of a message that is made while it is sent.
+    pub(crate) fn generated(&self) -> Option<u32> {
+        match self.origin {
+            Origin::Generated(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 impl Source {
     /// The messages that are there now.
-    pub(super) fn list(&self, known: &mut Known) -> io::Result<Vec<Message>> {
+    pub(crate) fn list(&self, known: &mut Known) -> io::Result<Vec<Message>> {
         match self {
             Source::Generated { count, size } => Ok(generated(*count, *size, known)),
             Source::Messages(messages) => {
@@ -169,7 +185,7 @@ impl Source {
     }
 
     /// The message itself, to be read piece by piece.
-    pub(super) fn open(&self, message: &Message) -> io::Result<Box<dyn Read + '_>> {
+    pub(crate) fn open(&self, message: &Message) -> io::Result<Box<dyn Read + '_>> {
         self.open_origin(&message.origin)
     }
 
@@ -188,7 +204,7 @@ impl Source {
     }
 
     /// Deletes a message for good.
-    pub(super) fn remove(&self, message: &Message, known: &mut Known) -> io::Result<()> {
+    pub(crate) fn remove(&self, message: &Message, known: &mut Known) -> io::Result<()> {
         match (self, &message.origin) {
             (Source::Maildir(_), Origin::File(path)) => match fs::remove_file(path) {
                 // Somebody else took it away.
@@ -204,7 +220,7 @@ impl Source {
 }
 
 /// How much of a file is read at once.
-pub(super) const PIECE: usize = 32 * 1024;
+pub(crate) const PIECE: usize = 32 * 1024;
 
 /// The longest unique-id (RFC 1939 section 7).
 const LONGEST_UID: usize = 70;

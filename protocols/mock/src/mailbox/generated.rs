@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 /// One such message, to be read once.
-pub(super) struct Generated {
+pub(crate) struct Generated {
     number: u32,
     /// What is still to be made.
     left: u64,
@@ -60,7 +60,7 @@ impl Generated {
 }
 
 /// How many octets a message has.
-pub(super) fn octets(number: u32, size: usize) -> u64 {
+pub(crate) fn octets(number: u32, size: usize) -> u64 {
     let header = header(number).len() as u64;
     match (size as u64).checked_sub(header) {
         None | Some(0) => header,

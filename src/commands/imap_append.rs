@@ -1,0 +1,21 @@
+//! `proto imap-append URL`.
+
+use proto_transport::Result;
+
+use crate::cli::CommonArgs;
+use crate::imap::ImapArgs;
+
+/// Put messages into a mailbox.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX
+    url: String,
+    #[command(flatten)]
+    imap: ImapArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub fn run(_args: &Args) -> Result<u8> {
+    Err(proto_transport::Error::illegal("not yet"))
+}

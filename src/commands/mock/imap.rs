@@ -1,0 +1,172 @@
+//! `proto mock imap`: mailboxes with whatever mail is wanted, and every flaw.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proto_mock::imap::{Flaw, ImapServer, News, Rule, CAPABILITIES, FLAWS, RULES};
+use proto_mock::mailbox::{MailStore, Source, INBOX};
+use proto_mock::sasl::Mechanism;
+use proto_transport::escape::escaped;
+use proto_transport::{Error, Result};
+
+use super::smtp::user;
+use super::{announce, list, start, Ending, ListenArgs};
+use crate::exit_code::OK;
+use crate::units::size;
+
+#[derive(clap::Args)]
+pub struct ImapArgs {
+    /// Put the messages of this Maildir into INBOX; the folder stays as it is
+    #[arg(long, value_name = "DIR", group = "source")]
+    maildir: Option<PathBuf>,
+    /// Put the .eml files of this folder into INBOX; the folder stays as it is
+    #[arg(long, value_name = "DIR", group = "source")]
+    eml_dir: Option<PathBuf>,
+    /// Put so many messages of so many octets (1000) into INBOX, made while they are sent
+    #[arg(long, value_name = "COUNT[xSIZE]", group = "source", value_parser = generated)]
+    generate: Option<Source>,
+    /// Have this mailbox too (repeatable), with so many messages made while they are sent
+    #[arg(long, value_name = "NAME[=COUNT[xSIZE]]", value_parser = mailbox)]
+    mailbox: Vec<(String, Source)>,
+    /// Neither offer nor understand this capability (repeatable); AUTH=NAME hides one mechanism
+    #[arg(long, value_name = "NAME", value_parser = capability)]
+    without: Vec<String>,
+    /// Credentials that are accepted (repeatable); without any, every login is. The password is also the token
+    #[arg(long, value_name = "NAME:PASSWORD", value_parser = user)]
+    user: Vec<(String, String)>,
+    /// Do something else than usual (repeatable), as "fetch=3 reply=NO Later"; "--rule help" lists the words
+    #[arg(long, value_name = "RULE")]
+    rule: Vec<String>,
+    /// Do something wrong all the time (repeatable); "--flaw help" lists what there is
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    flaw: Vec<String>,
+    /// Say nothing of logins, changes and violations on stderr
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) listen: ListenArgs,
+}
+
+/// The octets of a generated message.
+const SIZE: usize = 1000;
+
+fn generated(text: &str) -> std::result::Result<Source, String> {
+    let (count, octets) = match text.split_once('x') {
+        Some((count, octets)) => (count, Some(octets)),
+        None => (text, None),
+    };
+    let count = count.parse().map_err(|_| "it takes COUNT or COUNTxSIZE")?;
+    let octets = match octets {
+        Some(octets) => usize::try_from(size(octets)?).map_err(|_| "that is too much")?,
+        None => SIZE,
+    };
+    Ok(Source::Generated {
+        count,
+        size: octets,
+    })
+}
+
+fn mailbox(text: &str) -> std::result::Result<(String, Source), String> {
+    match text.rsplit_once('=') {
+        Some((name, messages)) => Ok((name.to_owned(), generated(messages)?)),
+        None => Ok((text.to_owned(), Source::default())),
+    }
+}
+
+fn capability(name: &str) -> std::result::Result<String, String> {
+    let upper = name.to_ascii_uppercase();
+    let is_known = match upper.strip_prefix("AUTH=") {
+        Some(mechanism) => Mechanism::named(mechanism).is_some(),
+        None => CAPABILITIES
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&upper)),
+    };
+    match is_known {
+        true => Ok(upper),
+        false => Err(format!(
+            "there are {} and AUTH=MECHANISM",
+            CAPABILITIES.join(", ")
+        )),
+    }
+}
+
+/// Keeps mail until it is told to stop.
+pub fn run(args: &ImapArgs) -> Result<u8> {
+    if args.rule.iter().any(|rule| rule == "help") {
+        return list(RULES);
+    }
+    if args.flaw.iter().any(|flaw| flaw == "help") {
+        return list(FLAWS);
+    }
+    let mut server = ImapServer::default();
+    server.without.clone_from(&args.without);
+    server.users.clone_from(&args.user);
+    for text in &args.rule {
+        let rule = text.parse::<Rule>();
+        server.rules.push(rule.map_err(illegal)?);
+    }
+    for text in &args.flaw {
+        let flaw = text.parse::<Flaw>();
+        server.flaws.push(flaw.map_err(illegal)?);
+    }
+    server.store = Arc::new(store(args)?);
+    if !args.quiet {
+        server.notify = Some(Box::new(tell));
+    }
+    let mut ending = Ending::new()?;
+    let scheme = if args.listen.tls { "imaps" } else { "imap" };
+    let server = start(&args.listen, Arc::new(server))?;
+    announce(&args.listen, scheme, &server)?;
+    ending.wait(args.listen.stop_after);
+    server.stop();
+    Ok(OK)
+}
+
+fn illegal(error: impl std::fmt::Display) -> Error {
+    Error::illegal(error.to_string())
+}
+
+/// The mail that everybody finds at first.
+fn store(args: &ImapArgs) -> Result<MailStore> {
+    let mut sources = vec![(INBOX.to_owned(), source(args)?)];
+    sources.extend(args.mailbox.iter().cloned());
+    let mut store = MailStore::default();
+    for (name, source) in &sources {
+        store
+            .begin_with(name, source)
+            .map_err(|error| Error::io(format!("filling the mailbox {name}"), error))?;
+    }
+    Ok(store)
+}
+
+fn source(args: &ImapArgs) -> Result<Source> {
+    let folder = args.maildir.as_ref().or(args.eml_dir.as_ref());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Error::illegal(format!("{} is no folder", folder.display())));
+    }
+    Ok(match (&args.maildir, &args.eml_dir, &args.generate) {
+        (Some(folder), _, _) => Source::Maildir(folder.clone()),
+        (_, Some(folder), _) => Source::Folder(folder.clone()),
+        (_, _, Some(generated)) => generated.clone(),
+        _ => Source::default(),
+    })
+}
+
+/// One line on stderr for everything that happens.
+fn tell(news: &News<'_>) {
+    let line = match news {
+        News::Login { connection, user } => format!("login {connection}: {user}"),
+        News::Appended {
+            connection,
+            mailbox,
+            uid,
+        } => format!("appended {connection}: {mailbox}, UID {uid}"),
+        News::Expunged {
+            connection,
+            mailbox,
+            messages,
+        } => format!("expunged {connection}: {mailbox}, {messages} messages"),
+        News::Violation(what) => format!("violation {what}"),
+    };
+    crate::note(&escaped(line.as_bytes()));
+}

@@ -1,0 +1,1 @@
+//! Fetching by IMAP from Dovecot.
