@@ -3,6 +3,11 @@
 //! The [session form](proto_transport::session) says what happens. Beyond it, for a server whose
 //! port is known only when it runs, `(port)` in a server's line stands for the port that was connected to, and
 //! `(port,port)` for the same as two bytes, as FTP's 227 reply writes it (RFC 959 section 4.1.2).
+//! A client that begins its commands with tags of its own choice (RFC 9051 section 2.2.1) hears them
+//! again instead of those of the session.
+
+mod outcome;
+mod tags;
 
 use std::fmt;
 use std::fs;
@@ -15,6 +20,8 @@ use proto_transport::escape::escaped;
 use proto_transport::excerpt;
 use proto_transport::session::{matches, Session, Side, Step};
 
+pub use self::outcome::Outcome;
+use self::tags::Tags;
 use crate::peer::Peer;
 use crate::server::Service;
 use crate::stop::locked;
@@ -35,86 +42,6 @@ struct Progress {
     begun: usize,
     running: usize,
     problem: Option<Outcome>,
-}
-
-/// How a replay went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The client said all that it should and nothing else.
-    AsWritten,
-    /// The client said something else.
-    Different {
-        /// The session's line, from 1.
-        line: usize,
-        /// What should have come, escaped.
-        expected: String,
-        /// What came, escaped.
-        came: String,
-    },
-    /// The client hung up too early.
-    HungUp {
-        /// The session's line that it should have said, from 1.
-        line: usize,
-        /// What should have come, escaped.
-        expected: String,
-    },
-    /// The client had more to say than the session has.
-    More {
-        /// The connection, from 1.
-        connection: usize,
-        /// What it said, escaped.
-        came: String,
-    },
-    /// More connections were made than the session has.
-    MoreConnections,
-    /// So many connections of the session were never made.
-    Unused(usize),
-    /// A conversation is still under way.
-    Unfinished,
-    /// A step could not be played: a file is missing, or TLS did not come about.
-    Failed {
-        /// The session's line, from 1.
-        line: usize,
-        /// Why.
-        why: String,
-    },
-}
-
-impl Outcome {
-    /// Whether the client kept to the session.
-    pub fn is_ok(&self) -> bool {
-        *self == Outcome::AsWritten
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::AsWritten => f.write_str("the client kept to the session"),
-            Outcome::Different {
-                line,
-                expected,
-                came,
-            } => write!(
-                f,
-                "line {line}: expected \"{expected}\", but \"{came}\" came"
-            ),
-            Outcome::HungUp { line, expected } => write!(
-                f,
-                "the client hung up before line {line}: expected \"{expected}\""
-            ),
-            Outcome::More { connection, came } => write!(
-                f,
-                "connection {connection}: after the session's end the client said \"{came}\""
-            ),
-            Outcome::MoreConnections => {
-                f.write_str("the client made more connections than the session has")
-            }
-            Outcome::Unused(count) => write!(f, "the client did not make {count} connection(s)"),
-            Outcome::Unfinished => f.write_str("the conversation is still under way"),
-            Outcome::Failed { line, why } => write!(f, "line {line}: {why}"),
-        }
-    }
 }
 
 /// How long a client may take for a step: long for a program, bearable when a test fails.
@@ -228,6 +155,7 @@ impl Service for Replay {
             replay: self,
             peer,
             connection,
+            tags: Tags::default(),
         };
         let result = player.play(script);
         self.update(|progress| {
@@ -261,6 +189,7 @@ struct Player<'a> {
     replay: &'a Replay,
     peer: &'a mut Peer,
     connection: usize,
+    tags: Tags,
 }
 
 impl Player<'_> {
@@ -268,7 +197,7 @@ impl Player<'_> {
         for (index, (line, step)) in script.iter().enumerate() {
             let rest = script.get(index + 1..).unwrap_or_default();
             match step {
-                Step::Line(Side::Client, expected) => self.hear_line(*line, expected)?,
+                Step::Line(Side::Client, expected) => self.hear_line(*line, expected, rest)?,
                 Step::Bytes(Side::Client, expected) => self.hear_bytes(*line, expected)?,
                 Step::File(Side::Client, path) => {
                     let expected = self.file(*line, Side::Client, path, rest)?;
@@ -314,8 +243,9 @@ impl Player<'_> {
     }
 
     fn filled_in(&self, text: &str) -> String {
+        let text = &self.tags.of_the_client(text);
         let Some(address) = self.peer.local_address().filter(|_| text.contains("(port")) else {
-            return text.to_owned();
+            return text.clone();
         };
         let port = address.port();
         let [high, low] = port.to_be_bytes();
@@ -323,7 +253,12 @@ impl Player<'_> {
             .replace("(port)", &port.to_string())
     }
 
-    fn hear_line(&mut self, line: usize, expected: &str) -> Result<(), Outcome> {
+    fn hear_line(
+        &mut self,
+        line: usize,
+        expected: &str,
+        rest: &[(usize, Step)],
+    ) -> Result<(), Outcome> {
         let shown = || excerpt(expected.as_bytes());
         self.allow(self.replay.silence);
         let came = match self.peer.read_raw_line() {
@@ -331,7 +266,11 @@ impl Player<'_> {
             result => return Err(silent(line, shown(), result.err())),
         };
         let text = came.strip_suffix(b"\r\n");
-        if text.is_some_and(|text| matches(expected, &String::from_utf8_lossy(text))) {
+        let is_expected = text.is_some_and(|text| {
+            let text = String::from_utf8_lossy(text);
+            matches(expected, &text) || self.tags.learn(expected, &text, rest)
+        });
+        if is_expected {
             return Ok(());
         }
         Err(Outcome::Different {
@@ -461,6 +400,16 @@ mod tests {
         let (said, outcome) = play(SESSION, "USER fred\r\nPASS x\r\n");
         assert_eq!(said, "+OK ready\r\n+OK\r\n+OK\r\n");
         assert_eq!(outcome, Outcome::AsWritten);
+    }
+
+    #[test]
+    fn a_client_has_tags_of_its_own() {
+        let session = "S: * OK\nC: a1 NOOP\nC: a2 LOGOUT\nS: * BYE\nS: a2 OK out\nS: a1 OK\n";
+        let (said, outcome) = play(session, "x NOOP\r\ny LOGOUT\r\n");
+        assert_eq!(said, "* OK\r\n* BYE\r\ny OK out\r\nx OK\r\n");
+        assert_eq!(outcome, Outcome::AsWritten);
+        let (_, outcome) = play(session, "x NOOP\r\nx OTHER\r\n");
+        assert!(matches!(outcome, Outcome::Different { line: 3, .. }));
     }
 
     #[test]
