@@ -1,6 +1,12 @@
 //! Files that are written under names for the time being, and get their own names together once
 //! they are durable.
 //!
+//! ```text
+//! add ── small ──> a thread that makes files, while the next messages come in
+//!  └──── large ──> a file that is there already
+//! sync: all are made ── all are durable ── all have their names ── the folders are durable
+//! ```
+//!
 //! One file is durable at the price of a turn of the disk or two. The files of a batch share those
 //! turns: where the file system is known to take it as a promise, one `syncfs` makes all of them
 //! durable, at a fifth of the price; elsewhere several threads wait for a file each.
@@ -11,12 +17,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{fstatfs, fsync, syncfs, unlinkat, AtFlags};
 
 use super::folder;
+use super::incoming::Content;
+use super::writer::Writer;
 
 /// How many files are synced at the same time.
 const THREADS: usize = 8;
@@ -44,10 +53,27 @@ const AT_ONCE: Duration = Duration::from_micros(50);
 /// the Maildir convention gives.
 const OLD: Duration = Duration::from_secs(36 * 60 * 60);
 
+/// A message that is complete, and what its file is to be.
+pub struct Complete {
+    /// All of it.
+    pub content: Content,
+    /// The time that the file gets.
+    pub date: Option<SystemTime>,
+    /// Its name for the time being.
+    pub temporary: String,
+    /// Which of the folders it goes to.
+    pub folder: usize,
+    /// The name that it has there.
+    pub name: String,
+}
+
 /// Files that are complete and wait for their names.
 pub struct Batch {
     /// Where they are meanwhile.
-    from: OwnedFd,
+    from: Arc<OwnedFd>,
+    writer: Option<Writer>,
+    /// A file could not be made; nothing of this batch counts.
+    is_broken: bool,
     /// Whether one `syncfs` makes all of them durable.
     is_whole: bool,
     /// Where they go, and whether something there is not durable yet.
@@ -68,7 +94,9 @@ impl Batch {
         let kind = fstatfs(&from).map(|facts| u64::try_from(facts.f_type).unwrap_or_default());
         Batch {
             is_whole: kind.is_ok_and(|kind| WHOLE.contains(&kind)) && reports_errors(),
-            from,
+            from: Arc::new(from),
+            writer: None,
+            is_broken: false,
             to: to.into_iter().map(|folder| (folder, false)).collect(),
             pending: Vec::new(),
         }
@@ -85,13 +113,44 @@ impl Batch {
         let _ = unlinkat(&self.from, temporary, AtFlags::empty());
     }
 
-    /// A file is complete, and will have this name.
-    pub fn add(&mut self, temporary: String, folder: usize, name: String) {
+    /// A message is complete. That its file cannot be made may show only in what is asked next.
+    pub fn add(&mut self, complete: Complete) -> io::Result<()> {
         self.pending.push(Pending {
-            temporary,
-            folder,
-            name,
+            temporary: complete.temporary.clone(),
+            folder: complete.folder,
+            name: complete.name,
         });
+        let made = match complete.content {
+            Content::File(file) => {
+                date_file(&file, complete.date);
+                Ok(())
+            }
+            Content::Memory(bytes) => {
+                let from = &self.from;
+                let writer = self.writer.get_or_insert_with(|| Writer::new(from.clone()));
+                writer.write(complete.temporary, bytes, complete.date)
+            }
+        };
+        if let Err(error) = made {
+            self.is_broken = true;
+            // The thread knows best why it takes no more.
+            self.writer.take().map_or(Ok(()), Writer::finish)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Waits until all files are made.
+    fn all_made(&mut self) -> io::Result<()> {
+        if let Some(writer) = self.writer.take() {
+            let made = writer.finish();
+            self.is_broken |= made.is_err();
+            made?;
+        }
+        match self.is_broken {
+            true => Err(io::Error::other("a message before could not be written")),
+            false => Ok(()),
+        }
     }
 
     /// Opens a file that has its name already.
@@ -111,6 +170,7 @@ impl Batch {
 
     /// Makes all that is complete durable and gives it its names.
     pub fn sync(&mut self) -> io::Result<()> {
+        self.all_made()?;
         if self.pending.len() < FEW || !self.is_whole {
             sync_files(&self.from, &self.pending)?;
         } else {
@@ -158,6 +218,7 @@ impl Batch {
 impl Drop for Batch {
     /// What was not synced was not promised to anybody.
     fn drop(&mut self) {
+        let _ = self.all_made();
         for pending in &self.pending {
             self.remove(&pending.temporary);
         }
@@ -171,6 +232,14 @@ fn reports_errors() -> bool {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     let mut number = || numbers.next()?.parse::<u32>().ok();
     (number(), number()) >= (Some(5), Some(8))
+}
+
+/// Gives a file the time of its message.
+pub fn date_file(file: &File, date: Option<SystemTime>) {
+    if let Some(date) = date {
+        // A time that the file system does not have is no reason to lose the message.
+        let _ = file.set_modified(date);
+    }
 }
 
 /// Waits until the data of all these files is on the disk.
@@ -229,12 +298,21 @@ fn is_old(metadata: &fs::Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn batch(folder: &Path) -> Batch {
         let from = folder::make_within(&folder.join("from")).unwrap();
         let to = ["to0", "to1"].map(|name| folder::make_within(&folder.join(name)).unwrap());
         Batch::new(from, to.into())
+    }
+
+    fn complete(name: &str, content: Content, folder: usize) -> Complete {
+        Complete {
+            content,
+            date: None,
+            temporary: name.to_owned(),
+            folder,
+            name: name.to_owned(),
+        }
     }
 
     fn count(folder: &Path, name: &str) -> usize {
@@ -248,9 +326,13 @@ mod tests {
         for size in [1, FEW, 3 * THREADS] {
             for number in 0..size {
                 let name = format!("{size}-{number}");
-                batch.create(&name).unwrap().write_all(b"x").unwrap();
-                batch.add(name.clone(), number % 2, name);
+                let content = match number % 3 {
+                    0 => Content::File(batch.create(&name).unwrap()),
+                    _ => Content::Memory(vec![b'x'; number * 20_000]),
+                };
+                batch.add(complete(&name, content, number % 2)).unwrap();
             }
+            batch.all_made().unwrap();
             assert_eq!(count(folder.path(), "from"), size);
             batch.sync().unwrap();
             assert_eq!(count(folder.path(), "from"), 0);
@@ -266,10 +348,11 @@ mod tests {
             let mut batch = batch(folder.path());
             for number in 0..count_of_files {
                 let name = format!("{number}");
-                if number != missing {
-                    drop(batch.create(&name).unwrap());
+                let content = Content::File(batch.create(&name).unwrap());
+                batch.add(complete(&name, content, 0)).unwrap();
+                if number == missing {
+                    batch.remove(&name);
                 }
-                batch.add(name.clone(), 0, name);
             }
             assert!(batch.sync().is_err());
             assert_eq!(count(folder.path(), "to0"), 0);
@@ -279,11 +362,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_made_is_told_and_breaks_the_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut batch = batch(folder.path());
+        fs::write(folder.path().join("from/5"), "theirs").unwrap();
+        let told = (0..10).find_map(|number| {
+            let content = Content::Memory(b"x".to_vec());
+            batch.add(complete(&number.to_string(), content, 0)).err()
+        });
+        let error = told.or_else(|| batch.sync().err()).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(batch.sync().is_err());
+        assert_eq!(count(folder.path(), "to0"), 0);
+    }
+
+    #[test]
     fn nothing_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let mut batch = batch(folder.path());
-        drop(batch.create("a").unwrap());
-        batch.add("a".into(), 0, "a".into());
+        let content = Content::Memory(b"ours".to_vec());
+        batch.add(complete("a", content, 0)).unwrap();
         fs::write(folder.path().join("to0/a"), "theirs").unwrap();
         let error = batch.sync().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);

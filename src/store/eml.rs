@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use proto_transport::certificate::hexadecimal;
 use proto_transport::Result;
 
-use super::batch::{remove_old, Batch};
+use super::batch::{remove_old, Batch, Complete};
 use super::incoming::Incoming;
 use super::names::file_name;
 use super::{folder, writing, About, Kept, Store};
@@ -74,19 +74,14 @@ impl EmlFolder {
                 return Ok(Kept { hash, place });
             }
         };
-        let temporary = self.temporary_name();
-        let (batch, has_file) = (&self.batch, &mut self.temporary);
-        let file = self.incoming.take_file(|| {
-            let file = batch.create(&temporary)?;
-            *has_file = Some(temporary.clone());
-            Ok(file)
-        })?;
-        if let Some(date) = self.date {
-            // A time that the file system does not have is no reason to lose the message.
-            let _ = file.set_modified(date);
-        }
         self.temporary = None;
-        self.batch.add(temporary, 0, name.clone());
+        self.batch.add(Complete {
+            content: self.incoming.take(),
+            date: self.date,
+            temporary: self.temporary_name(),
+            folder: 0,
+            name: name.clone(),
+        })?;
         self.taken.insert(name.to_ascii_lowercase());
         Ok(Kept { hash, place: name })
     }
@@ -267,7 +262,7 @@ mod tests {
         store(&mut folder, "b", b"not synced");
         begin(&mut folder, "c");
         folder.write(&vec![b'x'; SMALL + 1]).unwrap();
-        assert_eq!(names(path).len(), 2);
+        assert_eq!(names(path).len(), 1);
         drop(folder);
         assert!(names(path).is_empty());
     }

@@ -10,6 +10,17 @@ use sha2::{Digest, Sha256};
 /// What is not larger needs one write, and leaves nothing behind when it breaks off.
 pub const SMALL: usize = 256 * 1024;
 
+/// Room for a message of the usual size.
+const USUAL: usize = 8 * 1024;
+
+/// A complete message.
+pub enum Content {
+    /// A small one, which has no file yet.
+    Memory(Vec<u8>),
+    /// One that is in its file already.
+    File(File),
+}
+
 /// One message after the other.
 pub struct Incoming {
     /// Makes LF of CRLF, if that is wanted.
@@ -100,6 +111,17 @@ impl Incoming {
         }
         self.memory.clear();
         Ok(())
+    }
+
+    /// The complete message.
+    pub fn take(&mut self) -> Content {
+        match self.file.take() {
+            Some(file) => Content::File(file),
+            None => {
+                let next = Vec::with_capacity(USUAL);
+                Content::Memory(std::mem::replace(&mut self.memory, next))
+            }
+        }
     }
 
     /// The file with the complete message; if it was small until now, the one that `make` makes.

@@ -21,7 +21,7 @@ use proto_transport::certificate::hexadecimal;
 use proto_transport::{Error, Result};
 use sha2::{Digest, Sha256};
 
-use super::batch::{remove_old, Batch};
+use super::batch::{remove_old, Batch, Complete};
 use super::incoming::Incoming;
 use super::{folder, writing, About, Kept, Store};
 
@@ -120,12 +120,6 @@ impl Maildir {
             self.discard();
             return Ok(Kept { hash, place });
         }
-        let (batch, current) = (&self.batch, &mut self.current);
-        let file = self.incoming.take_file(|| current.make_file(batch))?;
-        if let Some(date) = self.current.date {
-            // A time that the file system does not have is no reason to lose the message.
-            let _ = file.set_modified(date);
-        }
         let size = self.incoming.size();
         let name = format!("{}{identity}{WITH_SIZE}{size}", self.current.unique);
         let (folder, name) = match self.current.flags.as_str() {
@@ -134,7 +128,13 @@ impl Maildir {
         };
         let place = place(folder, &name);
         self.current.has_file = false;
-        self.batch.add(self.current.temporary(), folder, name);
+        self.batch.add(Complete {
+            content: self.incoming.take(),
+            date: self.current.date,
+            temporary: self.current.temporary(),
+            folder,
+            name,
+        })?;
         Ok(Kept { hash, place })
     }
 

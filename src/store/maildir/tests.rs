@@ -47,7 +47,8 @@ fn a_message_is_there_when_it_is_durable() {
         store(&mut maildir, "1", "", b"A: b\r\n\r\nc\r\n"),
         store(&mut maildir, "2", "SFS", &large),
     ];
-    assert_eq!(counts(&path), [2, 0, 0]);
+    // The small one is still in memory.
+    assert_eq!(counts(&path), [1, 0, 0]);
     maildir.sync().unwrap();
     assert_eq!(counts(&path), [0, 1, 1]);
     let bytes = fs::read(path.join(&kept[0].place)).unwrap();
@@ -136,7 +137,7 @@ fn same_bytes_under_two_uids_are_two_messages() {
 fn a_killed_run_loses_and_doubles_nothing() {
     let messages = [b"small".to_vec(), vec![b'l'; SMALL + 5]];
     // How far the run came, and what it left in tmp and new.
-    for (steps, left) in [(0, [1, 0]), (1, [2, 0]), (2, [0, 2])] {
+    for (steps, left) in [(0, [0, 0]), (1, [1, 0]), (2, [0, 2])] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let mut maildir = Maildir::open(path).unwrap();
