@@ -18,6 +18,7 @@ use crate::commands::{
     pop3_list, smtp_probe, smtp_send,
 };
 use crate::credentials::CredentialArgs;
+use crate::protocol::Protocol;
 use crate::tls_roots;
 use crate::trace::LookingArgs;
 use crate::units::{duration, size};
@@ -200,7 +201,7 @@ impl CommonArgs {
     }
 
     /// The policy for all connections of the command.
-    pub fn connector(&self, alpn: &[&str]) -> Result<Connector> {
+    pub fn connector(&self, protocol: &Protocol) -> Result<Connector> {
         let connection = &self.connection;
         let family = match (connection.ipv4, connection.ipv6) {
             (true, _) => Family::V4,
@@ -219,8 +220,8 @@ impl CommonArgs {
             unix_socket: connection.unix_socket.clone(),
             proxies: connection.proxies()?,
             allow_clear_credentials: self.tls.plain,
-            tls: Arc::new(self.tls.policy(alpn)?.into()),
-            transcript: self.looking.transcript()?,
+            tls: Arc::new(self.tls.policy(protocol.alpn)?.into()),
+            transcript: self.looking.transcript(protocol.words)?,
             ..Connector::default()
         })
     }

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::CommonArgs;
 use crate::login::{is_private, login, no_mechanism, secured, Login, UpgradeArgs};
+use crate::protocol::POP3;
 use crate::report::{Record, Stage};
 
 /// The way to one maildrop.
@@ -35,7 +36,7 @@ pub struct Service {
 impl Service {
     /// The way to the maildrop that `target` names, with the security that its use asks for.
     pub fn new(target: &Target, upgrade: &UpgradeArgs, common: &CommonArgs) -> Result<Service> {
-        let connector = common.connector(&["pop3"])?;
+        let connector = common.connector(&POP3)?;
         let login = login(common, target.url(), &target.endpoint)?
             .ok_or_else(|| Error::illegal("whose maildrop? See -u, or pop3://user@host"))?;
         let method = login.mechanism.as_deref().map(|name| {

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use proto_transport::escape::escaped;
-use proto_transport::session::{Side, Step, SECRET};
-use proto_transport::{hide_password, Error, Result, SessionWriter, Sink, Transcript};
+use proto_transport::session::{Session, Side, Step, SECRET};
+use proto_transport::{hide_password, Error, Result, SessionWriter, Sink, Transcript, Words};
 
 use crate::download::is_secret_field;
+use crate::protocol::of_command;
 
 /// What is shown and recorded.
 #[derive(Args, Clone, Default)]
@@ -19,6 +20,9 @@ pub struct LookingArgs {
     /// Show the conversation on stderr
     #[arg(long)]
     pub trace: bool,
+    /// Say what each line of the conversation means, and what document says so; shows it, too
+    #[arg(long)]
+    pub explain: bool,
     /// Record the conversation in a file, which `proto mock replay` can play
     #[arg(long, value_name = "FILE")]
     pub transcript: Option<PathBuf>,
@@ -34,12 +38,13 @@ pub struct LookingArgs {
 }
 
 impl LookingArgs {
-    /// Where the conversation goes, if anywhere.
-    pub fn transcript(&self) -> Result<Option<Transcript>> {
+    /// Where the conversation goes, if anywhere. `words` explain it.
+    pub fn transcript(&self, words: &'static Words) -> Result<Option<Transcript>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-        if self.trace {
+        if self.trace || self.explain {
             let colour = io::stderr().is_terminal();
-            sinks.push(Box::new(Trace::new(io::stderr(), colour)));
+            let words = self.explain.then_some(words);
+            sinks.push(Box::new(Trace::new(io::stderr(), colour, words)));
         }
         if let Some(path) = &self.transcript {
             let failed = |error| Error::io(format!("writing {}", path.display()), error);
@@ -95,6 +100,7 @@ const SHOWN: usize = 2048;
 pub struct Trace<W> {
     output: W,
     colour: bool,
+    words: Option<&'static Words>,
     current: usize,
     /// Bytes of the body that is going by: seen, and not shown.
     seen: usize,
@@ -102,11 +108,12 @@ pub struct Trace<W> {
 }
 
 impl<W: Write + Send> Trace<W> {
-    /// Shows on `output`.
-    pub fn new(output: W, colour: bool) -> Trace<W> {
+    /// Shows on `output`. `words` say what lines mean.
+    pub fn new(output: W, colour: bool, words: Option<&'static Words>) -> Trace<W> {
         Trace {
             output,
             colour,
+            words,
             current: 1,
             seen: 0,
             hidden: 0,
@@ -120,10 +127,31 @@ impl<W: Write + Send> Trace<W> {
             _ => "\x1b[2m",
         };
         if self.colour {
-            writeln!(self.output, "{colour}{step}\x1b[0m")
+            writeln!(self.output, "{colour}{step}\x1b[0m")?;
         } else {
-            writeln!(self.output, "{step}")
+            writeln!(self.output, "{step}")?;
         }
+        match step {
+            Step::Line(side, line) => self.explain(*side, line),
+            _ => Ok(()),
+        }
+    }
+
+    /// A comment of the session form below the line that it is about.
+    fn explain(&mut self, side: Side, line: &str) -> io::Result<()> {
+        let Some(word) = self.words.and_then(|words| words.of(side, line)) else {
+            return Ok(());
+        };
+        let (start, end) = if self.colour {
+            ("\x1b[2m", "\x1b[0m")
+        } else {
+            ("", "")
+        };
+        writeln!(
+            self.output,
+            "{start}#    {} ({}){end}",
+            word.meaning, word.source
+        )
     }
 
     fn end_body(&mut self) -> io::Result<()> {
@@ -156,6 +184,18 @@ impl<W: Write + Send> Sink for Trace<W> {
     }
 }
 
+/// Shows a session on stderr with what its lines mean, as far as its first comment tells the protocol.
+pub fn explain(session: &Session) -> io::Result<()> {
+    let command = session.comments.first();
+    let protocol = command.and_then(|command| of_command(command));
+    let words = protocol.map(|protocol| protocol.words);
+    let mut trace = Trace::new(io::stderr(), io::stderr().is_terminal(), words);
+    for (_, step) in &session.steps {
+        trace.show(step)?;
+    }
+    Ok(())
+}
+
 impl<W> Drop for Trace<W> {
     fn drop(&mut self) {
         if self.hidden > 0 {
@@ -169,9 +209,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_are_explained_below() {
+        let mut output = Vec::new();
+        let mut trace = Trace::new(&mut output, false, Some(&proto_pop3::WORDS));
+        for (side, text) in [
+            (Side::Client, "RETR 1"),
+            (Side::Server, "+OK"),
+            (Side::Client, "x"),
+        ] {
+            trace.step(1, &Step::Line(side, text.to_owned())).unwrap();
+        }
+        drop(trace);
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            "C: RETR 1\n#    this message, please (RFC 1939 section 5)\n\
+             S: +OK\n#    yes (RFC 1939 section 3)\nC: x\n"
+        );
+    }
+
+    #[test]
     fn long_bodies_are_cut_and_counted() {
         let mut output = Vec::new();
-        let mut trace = Trace::new(&mut output, false);
+        let mut trace = Trace::new(&mut output, false, None);
         let line = |text: &str| Step::Line(Side::Server, text.to_owned());
         trace.step(1, &line("HTTP/1.1 200 OK")).unwrap();
         for _ in 0..5 {

@@ -3,6 +3,7 @@
 
 mod completions;
 mod demo;
+mod disturbed;
 mod documents;
 mod harness;
 mod hostile;
@@ -23,7 +24,9 @@ mod mail_show;
 mod manual;
 mod memory;
 mod mock;
+mod mock_gopher;
 mod mock_imap;
+mod mock_nntp;
 mod mock_pop3;
 mod mock_smtp;
 mod pop3_delete;

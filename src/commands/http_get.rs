@@ -19,6 +19,7 @@ use crate::exit_code::worst;
 use crate::output::refuse_existing;
 use crate::parallel::{self, Queue};
 use crate::progress::Progress;
+use crate::protocol::HTTP;
 use crate::report::{json_line, Record, Report, Stage};
 use crate::safe_name::safe_name;
 use crate::save::{check_digest, malformed, Destination, Resume, Save};
@@ -90,7 +91,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let plan = Plan::new(args, urls.len())?;
     let report = Report::create(args.common.report.as_deref())?;
     let progress = Progress::new(args.common.looking.quiet, urls.len());
-    let connector = args.common.connector(&["http/1.1"])?;
+    let connector = args.common.connector(&HTTP)?;
     let credentials = Arc::new(Credentials::new(&args.common.credentials)?);
     let mut ended = Ended::default();
     for (text, error) in &wrong {

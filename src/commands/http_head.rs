@@ -13,6 +13,7 @@ use crate::cli::CommonArgs;
 use crate::credentials::Credentials;
 use crate::download::{self, HttpArgs, Try};
 use crate::exit_code::{exit_code, worst};
+use crate::protocol::HTTP;
 use crate::report::{json_line, Record, Report};
 
 /// Show the head of a response alone.
@@ -36,7 +37,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let urls: Vec<Result<Url>> = urls.collect();
     let named: Arc<[Url]> = urls.iter().flatten().cloned().collect();
     let report = Report::create(args.common.report.as_deref())?;
-    let connector = args.common.connector(&["http/1.1"])?;
+    let connector = args.common.connector(&HTTP)?;
     let credentials = Arc::new(Credentials::new(&args.common.credentials)?);
     let mut client = download::client(connector, &args.common, credentials, named)?;
     client.follow_redirects(args.http.redirects(&args.common));

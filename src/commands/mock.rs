@@ -1,6 +1,8 @@
 //! `proto mock`: the servers that our own tests use, for everybody.
 
+mod gopher;
 mod imap;
+mod nntp;
 mod pop3;
 mod smtp;
 
@@ -9,7 +11,6 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
@@ -18,14 +19,16 @@ use proto_mock::{Fault, Identity, Options, Replay, Server, Service, FAULTS};
 use proto_transport::session::{Session, Side, Step};
 use proto_transport::{Error, Result, Security};
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::cli::read;
+use crate::ending::{Ending, GLANCE};
 use crate::exit_code::{OK, PROTOCOL};
+use crate::trace::explain;
 use crate::units::duration;
 
+use self::gopher::GopherArgs;
 use self::imap::ImapArgs;
+use self::nntp::NntpArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
 
@@ -46,6 +49,10 @@ enum Kind {
     Pop3(Pop3Args),
     /// Keep mail by IMAP, strictly, and refuse or fail on request
     Imap(ImapArgs),
+    /// Keep news by NNTP, strictly, and refuse or fail on request
+    Nntp(NntpArgs),
+    /// Serve menus and files by Gopher, and fail on request
+    Gopher(GopherArgs),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -97,6 +104,9 @@ struct HttpArgs {
 struct ReplayArgs {
     /// The session, as --transcript records it
     file: PathBuf,
+    /// Show the session on stderr, and say what each line means, and what document says so
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     listen: ListenArgs,
 }
@@ -108,6 +118,8 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Smtp(args) => &args.listen,
         Kind::Pop3(args) => &args.listen,
         Kind::Imap(args) => &args.listen,
+        Kind::Nntp(args) => &args.listen,
+        Kind::Gopher(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
@@ -118,6 +130,8 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Smtp(args) => smtp::run(args),
         Kind::Pop3(args) => pop3::run(args),
         Kind::Imap(args) => imap::run(args),
+        Kind::Nntp(args) => nntp::run(args),
+        Kind::Gopher(args) => gopher::run(args),
         Kind::Replay(args) => replay(args),
     }
 }
@@ -172,6 +186,9 @@ fn replay(args: &ReplayArgs) -> Result<u8> {
             "{} holds no conversation",
             file.display()
         )));
+    }
+    if args.explain {
+        explain(&session).map_err(|error| Error::io("writing to stderr", error))?;
     }
     let mut ending = Ending::new()?;
     let scheme = scheme_of(&session);
@@ -310,35 +327,3 @@ fn print(text: &str) -> Result<()> {
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::io("writing to stdout", error))
 }
-
-/// Ctrl-C and SIGTERM, which end a server in good order.
-struct Ending(Signals);
-
-impl Ending {
-    fn new() -> Result<Ending> {
-        Signals::new([SIGINT, SIGTERM])
-            .map(Ending)
-            .map_err(|error| Error::io("waiting for signals", error))
-    }
-
-    /// Waits for a signal, or for so long. True if it was a signal.
-    fn wait(&mut self, time: Option<Duration>) -> bool {
-        let Some(time) = time else {
-            return self.0.forever().next().is_some();
-        };
-        let started = Instant::now();
-        loop {
-            if self.0.pending().next().is_some() {
-                return true;
-            }
-            let left = time.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return false;
-            }
-            thread::sleep(left.min(GLANCE));
-        }
-    }
-}
-
-/// How often a server that waits for something else too looks for a signal.
-const GLANCE: Duration = Duration::from_millis(20);

@@ -11,6 +11,7 @@ use serde_json::{json, Value};
 
 use crate::cli::CommonArgs;
 use crate::exit_code::{exit_code, worst};
+use crate::protocol::SMTP;
 use crate::report::{json_line, tls, Record, Report, Stage};
 use crate::smtp::SmtpArgs;
 
@@ -47,7 +48,7 @@ fn name_server(text: &str) -> std::result::Result<SocketAddr, String> {
 /// Looks at each server in turn; one failure does not stop the rest.
 pub fn run(args: &Args) -> Result<u8> {
     let report = Report::create(args.common.report.as_deref())?;
-    let connector = args.common.connector(&[])?;
+    let connector = args.common.connector(&SMTP)?;
     let mut codes = Vec::new();
     for server in servers(args)? {
         let mut record = Record::new("smtp-probe", server.clone());

@@ -17,6 +17,7 @@ use crate::letter::{EnvelopeArgs, Letter, Prepared, Stationery};
 use crate::mail::{compose, messages, ComposeArgs, Message};
 use crate::outbox::Outbox;
 use crate::progress::Progress;
+use crate::protocol::SMTP;
 use crate::report::{json_line, Record, Report};
 use crate::smtp::{Service, SmtpArgs};
 
@@ -100,7 +101,7 @@ pub fn run(args: &Args) -> Result<u8> {
 
 fn send(args: &Args, target: &Target, messages: &[Message], stationery: &Stationery) -> Result<u8> {
     let report = Report::create(args.common.report.as_deref())?;
-    let connector = args.common.connector(&[])?;
+    let connector = args.common.connector(&SMTP)?;
     let service = Service::new(target, &args.smtp, &args.common, connector)?;
     let repeat = args.sending.repeat as usize;
     let count = messages.len().saturating_mul(repeat);
@@ -169,7 +170,7 @@ fn reported(
 /// Goes so far that no message is needed.
 fn reach(args: &Args, target: &Target, record: &mut Record) -> Result<u8> {
     let until = args.sending.until.unwrap_or(Until::Connect);
-    let connector = args.common.connector(&[])?;
+    let connector = args.common.connector(&SMTP)?;
     let service = Service::new(target, &args.smtp, &args.common, connector)?;
     if until == Until::Tls && !service.is_secure() {
         return Err(Error::illegal(
@@ -222,7 +223,7 @@ fn rehearse(
         return Err(Error::illegal("--until takes one message"));
     };
     let prepared = Prepared::new(message, stationery)?;
-    let connector = args.common.connector(&[])?;
+    let connector = args.common.connector(&SMTP)?;
     let service = Service::new(target, &args.smtp, &args.common, connector)?;
     let mut session = service.open(record)?;
     let letter = Letter {

@@ -65,6 +65,7 @@ mod redirect;
 mod reply;
 mod request;
 mod validator;
+mod words;
 
 pub use authorize::{Authorizer, CredentialSource, Credentials, Mechanism, Privacy};
 pub use challenge::{parse_challenges, Challenge};
@@ -81,3 +82,4 @@ pub use reply::{
 };
 pub use request::{Content, Method, Request, Target};
 pub use validator::strong_validator;
+pub use words::WORDS;

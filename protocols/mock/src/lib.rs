@@ -14,6 +14,8 @@
 //! | [`Mta`](smtp::Mta) | a service that takes mail, by SMTP or LMTP |
 //! | [`Maildrop`](pop3::Maildrop) | a service that gives mail out, by POP3 |
 //! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
+//! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
+//! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
 //! | [`Trap`] | a listener that nobody should reach |
@@ -45,13 +47,16 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod channel;
 pub mod fault;
 mod faulty;
+pub mod gopher;
 pub mod http;
 mod identity;
 pub mod imap;
 mod journal;
 pub mod mailbox;
+pub mod nntp;
 mod peer;
 pub mod pop3;
 pub mod replay;

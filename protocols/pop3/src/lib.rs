@@ -46,8 +46,10 @@ mod client;
 mod reply;
 mod request;
 mod session;
+mod words;
 
 pub use client::{Client, Method, GREETING, STLS};
 pub use reply::{Capabilities, Status};
 pub use request::{Numbers, Request, Target};
 pub use session::{Session, Visit};
+pub use words::WORDS;

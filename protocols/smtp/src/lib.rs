@@ -66,6 +66,7 @@ mod reply;
 mod request;
 mod session;
 mod survey;
+mod words;
 
 pub use address::Address;
 pub use client::{is_host_name, Client, Preferences, GREETING, STARTTLS};
@@ -76,3 +77,4 @@ pub use reply::{EnhancedCode, Extension, Extensions};
 pub use request::{BodyType, MailParameters, Notify, Protocol, Recipient, Request, Return, Target};
 pub use session::{Session, Step};
 pub use survey::Survey;
+pub use words::WORDS;

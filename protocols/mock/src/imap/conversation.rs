@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use proto_transport::escape::escaped;
 
-use super::channel::Channel;
 use super::flaw::Flaw;
 use super::rule::Event;
 use super::syntax::{is_tag, Arguments};
 use super::view::View;
 use super::ImapServer;
+use crate::channel::Channel;
 use crate::mailbox::{Account, Refusal};
 use crate::peer::Peer;
 use crate::rule::Course;

@@ -5,7 +5,6 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `conversation.rs` | commands and replies, states, and which command is whose |
-//! | `channel.rs` | bytes, compressed since COMPRESS (RFC 4978) |
 //! | `syntax.rs` | the grammar of commands |
 //! | `authentication.rs` | STARTTLS, LOGIN, AUTHENTICATE |
 //! | `account.rs`, `listing.rs` | the commands about mailboxes; LIST with its extensions (RFC 5258) |
@@ -43,7 +42,6 @@
 mod account;
 mod address;
 mod authentication;
-mod channel;
 mod conversation;
 mod fetch;
 mod flaw;

@@ -47,8 +47,8 @@ use std::fmt;
 use std::io;
 use std::sync::Mutex;
 
-pub use flaw::{Flaw, NotAFlaw, FLAWS};
 pub use crate::mailbox::Source;
+pub use flaw::{Flaw, NotAFlaw, FLAWS};
 pub use rule::{NotARule, Rule, RULES};
 
 use self::conversation::Conversation;

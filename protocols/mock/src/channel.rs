@@ -1,4 +1,4 @@
-//! The bytes of a conversation, compressed since COMPRESS (RFC 4978).
+//! The bytes of a conversation, compressed since COMPRESS (RFC 4978, RFC 8054).
 
 use std::io;
 
@@ -8,7 +8,7 @@ use memchr::memchr;
 use crate::peer::Peer;
 
 /// A peer, and what changes its bytes on their way.
-pub(super) struct Channel<'c> {
+pub(crate) struct Channel<'c> {
     pub peer: &'c mut Peer,
     /// Received and not yet read.
     input: Vec<u8>,
@@ -122,7 +122,7 @@ impl<'c> Channel<'c> {
         self.peer.flush()
     }
 
-    /// Compresses what is said, so that it can be read at once (RFC 4978 section 4).
+    /// Compresses what is said, so that it can be read at once (RFC 4978 section 4, RFC 8054 section 2.2.2).
     pub fn squeeze(&mut self) -> io::Result<()> {
         match &mut self.deflate {
             Some(deflate) if !deflate.output.is_empty() => {
