@@ -69,6 +69,7 @@ mod syntax;
 mod tags;
 mod target;
 mod wire;
+mod words;
 
 pub use client::{Client, Method, GREETING, STARTTLS};
 pub use content::Content;
@@ -82,8 +83,9 @@ pub use reply::thread::Threaded;
 pub use reply::{Capabilities, Identity, Kind, Listing, Namespace, Namespaces, Status, Told};
 pub use request::{Fetch, Item, SectionItem};
 pub use search::{Key, Search};
-pub use session::{Change, Fetched, ListOptions, Selected, Session, StoreOptions, Visit};
+pub use session::{Change, Fetched, ListOptions, Selected, Session, StoreOptions, Visit, Watch};
 pub use set::{UidSet, Windows};
 pub use tags::Tags;
 pub use target::Target;
 pub use wire::Event;
+pub use words::WORDS;

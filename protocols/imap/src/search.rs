@@ -119,6 +119,12 @@ impl FromIterator<Key> for Search {
 }
 
 impl Key {
+    /// In the words of RFC 9051: one line of ASCII that does not end in a literal.
+    pub fn raw(text: &str) -> Result<Key> {
+        check_raw(text)?;
+        Ok(Key::Raw(text.to_owned()))
+    }
+
     fn is_ascii(&self) -> bool {
         match self {
             Key::From(text)

@@ -14,6 +14,7 @@ use crate::reply::{Capabilities, Data, Identity, Namespaces};
 use crate::wire::{nothing, Event, Wire};
 
 pub use fetch::{Fetched, Visit};
+pub use idle::Watch;
 pub use mailboxes::{ListOptions, Selected};
 pub use messages::{Change, StoreOptions};
 

@@ -114,6 +114,11 @@ impl Wire {
 
     // --- hearing ---
 
+    /// Whether somebody knows where the next response begins.
+    pub(crate) fn can_hear(&self) -> bool {
+        !self.is_lost
+    }
+
     /// The next response. Sections in it are handed to `sections` as they begin.
     pub(crate) fn hear(&mut self, sections: &mut Sections<'_>) -> Result<Response> {
         if self.is_lost {

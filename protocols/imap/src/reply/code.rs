@@ -129,6 +129,11 @@ impl Copied {
         each(&self.from).zip(each(&self.to))
     }
 
+    /// Those that were copied.
+    pub(crate) fn sources(&self) -> UidSet {
+        UidSet::from_ranges(self.from.clone())
+    }
+
     /// Adds what another command copied to the same mailbox.
     pub(crate) fn extend(&mut self, other: Copied) {
         self.validity = other.validity;

@@ -11,14 +11,16 @@ use crate::wire::{pass_over, Event, Response};
 /// How long one IDLE lasts: servers may log out who is silent for 30 minutes (RFC 2177 section 3).
 const ROUND: Duration = Duration::from_secs(28 * 60);
 
+/// How often whoever waits is asked whether to go on.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Hears what happens, or a few times a second that nothing does; whether to go on.
+pub type Watch<'t> = dyn FnMut(Option<Event>) -> Result<bool> + 't;
+
 impl Session {
     /// Waits for `time`, or until `told` says `false`, and hands on what happens. The server must
     /// offer IDLE.
-    pub fn idle(
-        &mut self,
-        time: Duration,
-        told: &mut dyn FnMut(Event) -> Result<bool>,
-    ) -> Result<()> {
+    pub fn idle(&mut self, time: Duration, told: &mut Watch<'_>) -> Result<()> {
         self.wire.connection.doing("waiting for news");
         self.need_mailbox()?;
         if !self.wire.capabilities.offers("IDLE") {
@@ -37,7 +39,7 @@ impl Session {
     }
 
     /// One IDLE; whether to go on.
-    fn round(&mut self, end: Instant, told: &mut dyn FnMut(Event) -> Result<bool>) -> Result<bool> {
+    fn round(&mut self, end: Instant, told: &mut Watch<'_>) -> Result<bool> {
         let command = self.wire.command("IDLE");
         let tag = self.wire.say(&command)?;
         self.wire.await_go_ahead(&tag)?;
@@ -51,18 +53,14 @@ impl Session {
         Ok(goes_on && self.hand_on(told)?)
     }
 
-    fn listen(
-        &mut self,
-        tag: &str,
-        end: Instant,
-        told: &mut dyn FnMut(Event) -> Result<bool>,
-    ) -> Result<bool> {
+    fn listen(&mut self, tag: &str, end: Instant, told: &mut Watch<'_>) -> Result<bool> {
         while self.hand_on(told)? {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(true);
             }
-            self.wire.connection.set_silence(left);
+            let (started, silence) = (Instant::now(), left.min(GLANCE));
+            self.wire.connection.set_silence(silence);
             match self.wire.hear(&mut pass_over) {
                 Ok(Response::Data(data)) => self.wire.unasked(data),
                 Ok(Response::Skipped) => {}
@@ -74,7 +72,14 @@ impl Session {
                     return Err(self.wire.unexpected(&format!("{tag} {told}")));
                 }
                 Ok(Response::GoAhead(_)) => return Err(self.wire.unexpected("+")),
-                Err(Error::TimedOut { .. }) if Instant::now() >= end => return Ok(true),
+                // Nothing was said; or it is too late for anything, whatever we wait for.
+                Err(Error::TimedOut { .. })
+                    if self.wire.can_hear() && started.elapsed() >= silence =>
+                {
+                    if !told(None)? {
+                        return Ok(false);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -82,9 +87,9 @@ impl Session {
     }
 
     /// Hands on what has come; whether more is wanted.
-    fn hand_on(&mut self, told: &mut dyn FnMut(Event) -> Result<bool>) -> Result<bool> {
+    fn hand_on(&mut self, told: &mut Watch<'_>) -> Result<bool> {
         while let Some(event) = self.wire.next_event() {
-            if !told(event)? {
+            if !told(Some(event))? {
                 return Ok(false);
             }
         }

@@ -105,13 +105,18 @@ impl Session {
         self.wire.connection.doing("moving messages");
         self.need_uidplus()?;
         let copied = self.copy(uids, mailbox)?;
+        // What the server does not name among those that it copied is not removed.
+        let uids = match &copied {
+            Some(copied) => uids.intersection(&copied.sources()),
+            None => uids.clone(),
+        };
         let deleted = [Flag::new("\\Deleted")?];
         let options = StoreOptions {
             is_silent: true,
             ..StoreOptions::default()
         };
-        self.store(uids, Change::Add, &deleted, &options, &mut |_| {})?;
-        self.expunge(uids)?;
+        self.store(&uids, Change::Add, &deleted, &options, &mut |_| {})?;
+        self.expunge(&uids)?;
         Ok(copied)
     }
 

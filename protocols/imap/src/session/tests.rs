@@ -550,7 +550,7 @@ fn waiting_ends_when_it_is_told() {
     let (mut one, said) = session("IDLE", heard);
     let mut events = Vec::new();
     one.idle(std::time::Duration::from_secs(60), &mut |event| {
-        events.push(event);
+        events.extend(event);
         Ok(events.len() < 2)
     })
     .unwrap();
