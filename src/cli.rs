@@ -13,9 +13,10 @@ use proto_transport::{
 };
 
 use crate::commands::{
-    completions, demo, http_get, http_head, imap_append, imap_fetch, imap_flag, imap_list,
-    imap_move, imap_search, imap_watch, mail_show, manual, mock, pop3_delete, pop3_fetch,
-    pop3_list, smtp_probe, smtp_send,
+    completions, demo, gopher_get, gopher_menu, http_get, http_head, imap_append, imap_fetch,
+    imap_flag, imap_list, imap_move, imap_search, imap_watch, mail_check, mail_show, manual, mock,
+    nntp_fetch, nntp_groups, nntp_overview, nntp_post, pop3_delete, pop3_fetch, pop3_list,
+    smtp_probe, smtp_send,
 };
 use crate::credentials::CredentialArgs;
 use crate::protocol::Protocol;
@@ -58,6 +59,8 @@ pub enum Command {
     /// Damaged mail is shown as far as it goes; what could not be decoded is told on stderr, and the
     /// exit status is 65. A message is held in memory, so one of more than 100 MiB is refused.
     MailShow(mail_show::Args),
+    /// Send a message, wait until it arrives, and tell how it came there
+    MailCheck(Box<mail_check::Args>),
     /// Show what is in a maildrop
     Pop3List(Box<pop3_list::Args>),
     /// Fetch mail from a maildrop into a Maildir, an mbox, a folder or a command
@@ -78,6 +81,18 @@ pub enum Command {
     ImapMove(Box<imap_move::Args>),
     /// Watch a mailbox, and tell what happens as it does
     ImapWatch(Box<imap_watch::Args>),
+    /// Show the groups of a news server, and how much is in them
+    NntpGroups(Box<nntp_groups::Args>),
+    /// Show the articles of a newsgroup in short
+    NntpOverview(Box<nntp_overview::Args>),
+    /// Fetch articles into a Maildir, an mbox, a folder or a command
+    NntpFetch(Box<nntp_fetch::Args>),
+    /// Post articles, and tell what became of each
+    NntpPost(Box<nntp_post::Args>),
+    /// Fetch an item of a gopher server to stdout or a file
+    GopherGet(Box<gopher_get::Args>),
+    /// Show a menu of a gopher server, or follow one of its items
+    GopherMenu(Box<gopher_menu::Args>),
     /// Run a server on loopback for testing, faults included
     Mock(Box<mock::Args>),
     /// Start the mock servers and run the headline jobs against them

@@ -1,12 +1,18 @@
-//! What the IMAP commands share: the way to an account.
+//! What the IMAP commands share: the way to an account, and which messages are meant.
 
-use proto_imap::{Client, Method, Session, Target};
+use std::time::Instant;
+
+use proto_imap::{Client, Flag, Key, Mailbox, Method, Search, Selected, Session, Target, UidSet};
 use proto_transport::escape::escaped;
-use proto_transport::{Connector, Error, Result, Security};
+use proto_transport::{without_password, Connector, Error, Refusal, Result, Security};
 
 use crate::cli::CommonArgs;
+use crate::exit_code::worst;
+use crate::imap_terms::search;
 use crate::login::{is_private, login, no_mechanism, secured, Login, UpgradeArgs};
-use crate::report::{Record, Stage};
+use crate::protocol::IMAP;
+use crate::report::{Record, Report, Stage};
+use crate::rows::Rows;
 
 /// What every IMAP command can be asked for.
 #[derive(clap::Args, Clone, Default)]
@@ -32,7 +38,7 @@ pub struct Service {
 impl Service {
     /// The way to the account that `target` names, with the security that its use asks for.
     pub fn new(target: &Target, args: &ImapArgs, common: &CommonArgs) -> Result<Service> {
-        let connector = common.connector(&["imap"])?;
+        let connector = common.connector(&IMAP)?;
         let login = login(common, target.url(), &target.endpoint)?;
         let method = login.as_ref().and_then(|login| login.mechanism.as_deref());
         let method = method
@@ -67,7 +73,9 @@ impl Service {
         record.connected(client.connection().facts(), false);
         if self.target.endpoint.security == Security::StartTls {
             record.stage = Stage::Tls;
-            client.ask_capabilities()?;
+            if client.capabilities().is_empty() {
+                client.ask_capabilities()?;
+            }
             client = client.start_tls()?;
             record.connected(client.connection().facts(), false);
         }
@@ -98,6 +106,37 @@ impl Service {
         Ok(session)
     }
 
+    /// Opens the mailbox that the URL names, to look at it or to change it. Where the URL tells
+    /// UIDVALIDITY, it must still be that.
+    pub fn enter(&self, session: &mut Session, access: Access) -> Result<Selected> {
+        let mailbox = mailbox_of(&self.target)?;
+        let selected = match access {
+            Access::Look => session.examine(mailbox)?,
+            Access::Change => session.select(mailbox)?,
+        };
+        let refused = |reply: String| {
+            Err(Error::Refused {
+                peer: self.target.endpoint.to_string(),
+                doing: "opening a mailbox".to_owned(),
+                reply,
+                refusal: Refusal::Lasting,
+            })
+        };
+        match (self.target.uid_validity, selected.uid_validity) {
+            (Some(wanted), found) if found != Some(wanted) => {
+                let found = found.map_or("none".to_owned(), |found| found.to_string());
+                return refused(format!(
+                    "the URL is out of date: it says UIDVALIDITY {wanted}, and the mailbox has {found}"
+                ));
+            }
+            _ => {}
+        }
+        if access == Access::Change && selected.is_read_only {
+            return refused("nothing can be changed in it (READ-ONLY)".to_owned());
+        }
+        Ok(selected)
+    }
+
     /// Shows what the server wants users to see (RFC 9051 section 7.1), and what was passed over.
     pub fn tell(&self, session: &mut Session) {
         self.show(session.take_alerts());
@@ -114,4 +153,192 @@ impl Service {
             crate::note(&format!("the server says: {}", escaped(alert.as_bytes())));
         }
     }
+}
+
+/// What a mailbox is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing in it changes.
+    Look,
+    /// Something in it is to change.
+    Change,
+}
+
+/// The mailbox that a URL names.
+pub fn mailbox_of(target: &Target) -> Result<&Mailbox> {
+    let mailbox = target.mailbox.as_ref();
+    mailbox.ok_or_else(|| Error::illegal("which mailbox? imap://user@host/INBOX names one"))
+}
+
+/// How messages are chosen, but by UID.
+#[derive(clap::Args, Clone, Default)]
+pub struct ChoiceArgs {
+    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help)
+    #[arg(long, value_name = "TERM", num_args = 1..)]
+    pub search: Vec<String>,
+}
+
+/// Which messages are meant: those with these UIDs that are found, or all of them.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    uids: Option<UidSet>,
+    search: Search,
+    is_search: bool,
+}
+
+/// Messages found at most: a server that finds more wants our time.
+const MOST_FOUND: u64 = 10_000_000;
+
+impl Choice {
+    /// What was asked for: by UID, in the command line or else in the URL, by terms, and in the
+    /// search of the URL. All of it must be true of a message.
+    pub fn new(uids: Option<&UidSet>, terms: &[String], target: &Target) -> Result<Choice> {
+        let found = search(terms, target.search.as_deref())?;
+        let uids = uids.or(target.uids.as_ref()).cloned();
+        Ok(Choice {
+            is_search: !terms.is_empty() || target.search.is_some(),
+            search: match &uids {
+                Some(uids) => found.and(Key::Uid(uids.clone())),
+                None => found,
+            },
+            uids,
+        })
+    }
+
+    /// Whether nothing was said, which means every message.
+    pub fn is_everything(&self) -> bool {
+        self.uids.is_none() && !self.is_search
+    }
+
+    /// The same for a command that does something to messages: nobody means all of them by
+    /// saying nothing.
+    pub fn needed(self) -> Result<Choice> {
+        match self.is_everything() {
+            false => Ok(self),
+            true => Err(Error::illegal(
+                "which messages? Name them by UID, as in 1,3,5-9 or 1:*, or by --search",
+            )),
+        }
+    }
+
+    /// The messages that are there. One that is asked for by its UID alone and is not there is an
+    /// error, unless there is a search as well.
+    pub fn find(&self, session: &mut Session) -> Result<UidSet> {
+        let found = session.search(&self.search)?;
+        self.check(session, found)
+    }
+
+    /// The same in an order (RFC 5256), such as `["REVERSE", "DATE"]`.
+    pub fn find_in_order(&self, session: &mut Session, order: &[&str]) -> Result<Vec<u32>> {
+        let mut found = session.sort(order, &self.search)?;
+        let allowed = self.check(session, found.iter().copied().collect())?;
+        found.retain(|uid| allowed.contains(*uid));
+        Ok(found)
+    }
+
+    fn check(&self, session: &Session, found: UidSet) -> Result<UidSet> {
+        let peer = session.connection().peer();
+        let found = match &self.uids {
+            Some(uids) => found.intersection(uids),
+            None => found,
+        };
+        if found.len() > MOST_FOUND {
+            return Err(Error::TooLarge {
+                what: format!("{peer}: an answer to a search, in messages,"),
+                limit: MOST_FOUND,
+            });
+        }
+        let uids = self.uids.iter().filter(|_| !self.is_search);
+        let mut alone = uids.flat_map(|uids| uids.ranges()).copied();
+        match alone.find(|(first, last)| first == last && !found.contains(*first)) {
+            None => Ok(found),
+            Some((uid, _)) => Err(Error::Refused {
+                peer: peer.to_owned(),
+                doing: "looking for messages".to_owned(),
+                reply: format!("there is no message with the UID {uid}"),
+                refusal: Refusal::Lasting,
+            }),
+        }
+    }
+}
+
+/// Does something with a mailbox that may be missing. If the server says that it could be created,
+/// that is done and tried again, or told.
+pub fn try_creating<T>(
+    session: &mut Session,
+    mailbox: &Mailbox,
+    creates: bool,
+    mut act: impl FnMut(&mut Session) -> Result<T>,
+) -> Result<T> {
+    match act(session) {
+        Err(Error::Refused {
+            peer,
+            doing,
+            reply,
+            refusal,
+        }) if reply.starts_with("NO [TRYCREATE]") => match creates {
+            true => {
+                session.create(mailbox)?;
+                act(session)
+            }
+            false => Err(Error::Refused {
+                peer,
+                doing,
+                reply: format!("{reply} (--create makes the mailbox)"),
+                refusal,
+            }),
+        },
+        result => result,
+    }
+}
+
+/// The flags of a message by name. `\Recent` is no property of it, but of a session of old (RFC 9051
+/// appendix E).
+pub fn flag_names(flags: &[Flag]) -> Vec<&str> {
+    let names = flags.iter().map(Flag::as_str);
+    names
+        .filter(|name| !name.eq_ignore_ascii_case("\\Recent"))
+        .collect()
+}
+
+/// What a command did, so far.
+pub struct Doings {
+    /// What happened with the account.
+    pub record: Record,
+    /// What is shown.
+    pub rows: Rows,
+    /// Statuses of what failed by itself, and did not stop the rest.
+    pub codes: Vec<u8>,
+}
+
+/// Runs a command about one account, and writes its report.
+pub fn reported(
+    command: &'static str,
+    target: &Target,
+    is_json: bool,
+    common: &CommonArgs,
+    act: impl FnOnce(&mut Doings) -> Result<()>,
+) -> Result<u8> {
+    let report = Report::create(common.report.as_deref())?;
+    let mut doings = Doings {
+        record: Record::new(command, without_password(target.url())),
+        rows: Rows::new(is_json, common.report.is_some()),
+        codes: Vec::new(),
+    };
+    let started = Instant::now();
+    let result = act(&mut doings);
+    let written = doings.rows.write();
+    let result = result.and(written);
+    let Doings {
+        mut record,
+        rows,
+        codes,
+    } = doings;
+    record.time("total", started.elapsed());
+    record.items = rows.into_items();
+    record.ended(&result);
+    record.exit = worst(codes.into_iter().chain([record.exit]));
+    record.ok = record.exit == 0;
+    report.add(&record)?;
+    result.map(|()| record.exit)
 }

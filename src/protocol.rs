@@ -40,9 +40,23 @@ pub const IMAP: Protocol = Protocol {
     words: &proto_imap::WORDS,
 };
 
+/// RFC 3977.
+pub const NNTP: Protocol = Protocol {
+    name: "nntp",
+    alpn: &["nntp"],
+    words: &proto_nntp::WORDS,
+};
+
+/// RFC 1436.
+pub const GOPHER: Protocol = Protocol {
+    name: "gopher",
+    alpn: &[],
+    words: &proto_gopher::WORDS,
+};
+
 /// The protocol of a command line, as a session form tells it: `proto pop3-fetch pop3://localhost`.
 pub fn of_command(line: &str) -> Option<&'static Protocol> {
-    const ALL: [&Protocol; 4] = [&HTTP, &SMTP, &POP3, &IMAP];
+    const ALL: [&Protocol; 6] = [&HTTP, &SMTP, &POP3, &IMAP, &NNTP, &GOPHER];
     let command = line.strip_prefix("proto ")?.split('-').next()?;
     ALL.into_iter().find(|protocol| protocol.name == command)
 }

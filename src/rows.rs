@@ -13,6 +13,8 @@ pub struct Rows {
     keeps: bool,
     is_quiet: bool,
     items: Vec<Value>,
+    /// Lines that are not written yet.
+    held: String,
 }
 
 impl Rows {
@@ -23,6 +25,7 @@ impl Rows {
             keeps,
             is_quiet: false,
             items: Vec::new(),
+            held: String::new(),
         }
     }
 
@@ -34,19 +37,43 @@ impl Rows {
         }
     }
 
-    /// Writes one; `text` is its form for people, one line.
-    pub fn add(&mut self, text: impl FnOnce() -> String, item: Value) -> Result<()> {
-        if !self.is_quiet {
-            let line = match self.is_json {
-                true => json_line(&item).map_err(|error| failed(error.into()))?,
-                false => text() + "\n",
-            };
-            io::stdout().write_all(line.as_bytes()).map_err(failed)?;
+    /// Writes one; `text` is its form for people, one line, and `item` that for programs.
+    pub fn add(
+        &mut self,
+        text: impl FnOnce() -> String,
+        item: impl FnOnce() -> Value,
+    ) -> Result<()> {
+        self.hold(text, item)?;
+        self.write()
+    }
+
+    /// Adds one that is written together with others, by the next `write`.
+    pub fn hold(
+        &mut self,
+        text: impl FnOnce() -> String,
+        item: impl FnOnce() -> Value,
+    ) -> Result<()> {
+        let is_shown = self.is_json && !self.is_quiet;
+        let item = (is_shown || self.keeps).then(item);
+        match &item {
+            Some(item) if is_shown => {
+                let line = json_line(item).map_err(|error| failed(error.into()))?;
+                self.held.push_str(&line);
+            }
+            _ if self.is_quiet => {}
+            _ => {
+                self.held.push_str(&text());
+                self.held.push('\n');
+            }
         }
-        if self.keeps {
-            self.items.push(item);
-        }
+        self.items.extend(item.filter(|_| self.keeps));
         Ok(())
+    }
+
+    /// Writes what is held.
+    pub fn write(&mut self) -> Result<()> {
+        let held = std::mem::take(&mut self.held);
+        io::stdout().write_all(held.as_bytes()).map_err(failed)
     }
 
     /// What the report holds.

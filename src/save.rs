@@ -425,7 +425,7 @@ impl<F: Framing> Read for Counted<'_, F> {
 }
 
 /// Where the bytes go.
-enum Sink<'f> {
+pub enum Sink<'f> {
     /// A file; `true` if bytes may be moved to it unseen.
     File(&'f mut File, bool),
     /// A person's terminal: text is shown, everything else is escaped. A character whose end has
@@ -434,7 +434,8 @@ enum Sink<'f> {
 }
 
 impl Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Writes the next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = match self {
             Sink::File(file, _) => file.write_all(bytes),
             Sink::Terminal(file, waiting) => {
@@ -447,7 +448,8 @@ impl Sink<'_> {
         written.map_err(|error| Error::io("writing the body", error))
     }
 
-    fn finish(&mut self) -> Result<()> {
+    /// Writes what waited for more.
+    pub fn finish(&mut self) -> Result<()> {
         match self {
             Sink::Terminal(file, waiting) => file
                 .write_all(escaped_text(waiting).as_bytes())
@@ -470,20 +472,28 @@ fn cut_character(bytes: &[u8]) -> usize {
 }
 
 /// Counts, bounds and slows what goes by.
-struct Watch<'p> {
-    stored: u64,
-    before: u64,
-    started: Instant,
-    hash: Option<Sha256>,
-    max_size: Option<u64>,
-    limit_rate: Option<u64>,
-    deadline: Option<Instant>,
-    transfer: Transfer<'p>,
+pub struct Watch<'p> {
+    /// Bytes that are there.
+    pub stored: u64,
+    /// Bytes that were there before.
+    pub before: u64,
+    /// When it began.
+    pub started: Instant,
+    /// The digest so far, if one is wanted.
+    pub hash: Option<Sha256>,
+    /// The most bytes that are taken.
+    pub max_size: Option<u64>,
+    /// The most bytes a second.
+    pub limit_rate: Option<u64>,
+    /// When everything must be over.
+    pub deadline: Option<Instant>,
+    /// Where progress is shown.
+    pub transfer: Transfer<'p>,
 }
 
 impl Watch<'_> {
     /// Whether bytes may go by unseen, in large steps.
-    fn looks_away(&self) -> bool {
+    pub fn looks_away(&self) -> bool {
         self.hash.is_none() && self.max_size.is_none()
     }
 
@@ -493,7 +503,8 @@ impl Watch<'_> {
         proto_transport::framing::at_most(BLOCK, eighth)
     }
 
-    fn look(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Looks at bytes before they are written.
+    pub fn look(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(hash) = &mut self.hash {
             hash.update(bytes);
         }
@@ -505,7 +516,8 @@ impl Watch<'_> {
         }
     }
 
-    fn count(&mut self, bytes: u64) -> Result<()> {
+    /// Counts bytes that were written.
+    pub fn count(&mut self, bytes: u64) -> Result<()> {
         self.stored += bytes;
         self.transfer.advance(bytes);
         if let Some(limit) = self.max_size.filter(|limit| self.stored > *limit) {

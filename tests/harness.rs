@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use proto_mock::http::Site;
+use proto_mock::imap::ImapServer;
+use proto_mock::mailbox::{Account, Draft, Message};
 use proto_mock::pop3::{Maildrop, Source};
 use proto_mock::smtp::{Letter, Mta};
 use proto_mock::{Identity, Options, Replay, Server, AUTHORITY};
@@ -288,6 +290,111 @@ pub fn maildrop(messages: &[&[u8]]) -> Maildrop {
     let messages = messages.iter().map(|message| message.to_vec());
     maildrop.source = Source::Messages(messages.collect());
     maildrop
+}
+
+/// The mock IMAP server.
+pub struct Imap {
+    /// The server.
+    pub server: Server,
+    /// What it keeps, and what it heard.
+    pub imap: Arc<ImapServer>,
+    scheme: &'static str,
+}
+
+impl Imap {
+    /// A server that offers everything, with these messages in INBOX.
+    pub fn of(messages: &[&[u8]]) -> Imap {
+        Imap::with(imap_of(messages), Options::default())
+    }
+
+    /// The same with other settings.
+    pub fn with(imap: ImapServer, options: Options) -> Imap {
+        let scheme = match options.security {
+            Security::Tls => "imaps",
+            _ => "imap",
+        };
+        let imap = Arc::new(imap);
+        let service = Arc::clone(&imap) as Arc<dyn proto_mock::Service>;
+        Imap {
+            server: Server::start(options, service).unwrap(),
+            imap,
+            scheme,
+        }
+    }
+
+    /// The URL of a mailbox, with a user and a password.
+    pub fn url(&self, path: &str) -> String {
+        let (scheme, port) = (self.scheme, self.server.port());
+        format!("{scheme}://fred:pencil@localhost:{port}/{path}")
+    }
+
+    /// What the user has.
+    pub fn account(&self) -> Arc<Account> {
+        self.imap.store.account("fred").unwrap()
+    }
+
+    /// Makes a mailbox with these messages.
+    pub fn fill(&self, mailbox: &str, messages: &[&[u8]]) {
+        self.account().change(|mailboxes| {
+            if mailboxes.get(mailbox).is_none() {
+                mailboxes.create(mailbox).unwrap();
+            }
+            for message in messages {
+                mailboxes.append(mailbox, Draft::new(message)).unwrap();
+            }
+        });
+    }
+
+    /// What is in a mailbox; nothing if it is not there.
+    pub fn messages(&self, mailbox: &str) -> Vec<Message> {
+        self.account().read(|mailboxes| {
+            let mailbox = mailboxes.get(mailbox);
+            mailbox.map_or(Vec::new(), |mailbox| mailbox.messages().to_vec())
+        })
+    }
+
+    /// The UIDs of what is in a mailbox.
+    pub fn uids(&self, mailbox: &str) -> Vec<u32> {
+        let messages = self.messages(mailbox);
+        messages.iter().map(|message| message.uid).collect()
+    }
+
+    /// The flags of a message, each followed by a space.
+    pub fn flags(&self, mailbox: &str, uid: u32) -> String {
+        let messages = self.messages(mailbox);
+        let message = messages.iter().find(|message| message.uid == uid).unwrap();
+        message
+            .flags
+            .iter()
+            .map(|flag| format!("{flag} "))
+            .collect()
+    }
+
+    /// The commands that were heard over all connections, without their tags.
+    pub fn heard(&self) -> Vec<String> {
+        let commands = self.imap.commands().into_iter();
+        let command = |(_, line): (usize, String)| match line.split_once(' ') {
+            Some((_, command)) => command.to_owned(),
+            None => line,
+        };
+        commands.map(command).collect()
+    }
+
+    /// The commands that begin like this.
+    pub fn heard_of(&self, start: &str) -> Vec<String> {
+        let heard = self.heard().into_iter();
+        heard.filter(|line| line.starts_with(start)).collect()
+    }
+}
+
+/// An IMAP server with these messages in INBOX.
+pub fn imap_of(messages: &[&[u8]]) -> ImapServer {
+    let imap = ImapServer::default();
+    let account = imap.store.account("fred").unwrap();
+    for message in messages {
+        account.deliver(message).unwrap();
+    }
+    imap
 }
 
 /// The path of a sample message.

@@ -168,7 +168,7 @@ impl Ended {
 }
 
 /// Names of standard output. The last two are links that lead to whatever it is.
-const STDOUT: [&str; 3] = ["-", "/dev/stdout", "/dev/fd/1"];
+pub const STDOUT: [&str; 3] = ["-", "/dev/stdout", "/dev/fd/1"];
 
 /// Where the bodies go, decided once.
 enum Plan {

@@ -1,21 +1,130 @@
-//! `proto imap-move URL`.
+//! `proto imap-move URL UIDS DESTINATION`: messages to another mailbox.
 
+use std::collections::HashMap;
+
+use proto_imap::{Mailbox, Session, Target, UidSet};
 use proto_transport::Result;
+use serde_json::json;
 
 use crate::cli::CommonArgs;
-use crate::imap::ImapArgs;
+use crate::exit_code::UNAVAILABLE;
+use crate::imap::{
+    mailbox_of, reported, try_creating, Access, Choice, ChoiceArgs, Doings, ImapArgs, Service,
+};
 
 /// Move messages to another mailbox.
+///
+/// A row holds the UID that a message had and the one that it has then; `-` where the server does not
+/// tell it. A server without MOVE is asked to copy the messages and to remove them, and one that
+/// cannot remove them without others (UIDPLUS) is asked for nothing.
 #[derive(clap::Args)]
+#[command(allow_missing_positional = true)]
 pub struct Args {
-    /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX
+    /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX; ;UID=7 and a search in it name messages
     url: String,
+    /// These messages: 1,3,5-9 or 7:*
+    #[arg(value_parser = UidSet::parse)]
+    uids: Option<UidSet>,
+    /// The name of the mailbox that they go to
+    #[arg(required = true, value_parser = Mailbox::new)]
+    destination: Mailbox,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    /// Leave them where they are, too
+    #[arg(long)]
+    copy: bool,
+    /// Make the mailbox if it is missing
+    #[arg(long)]
+    create: bool,
+    /// One JSON object a message
+    #[arg(long, help_heading = "Results")]
+    json: bool,
     #[command(flatten)]
     imap: ImapArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
 
-pub fn run(_args: &Args) -> Result<u8> {
-    Err(proto_transport::Error::illegal("not yet"))
+/// Moves the messages.
+pub fn run(args: &Args) -> Result<u8> {
+    let target = Target::parse(&args.url)?;
+    mailbox_of(&target)?;
+    let choice = Choice::new(args.uids.as_ref(), &args.choice.search, &target)?.needed()?;
+    reported("imap-move", &target, args.json, &args.common, |doings| {
+        transfer(args, &target, &choice, doings)
+    })
+}
+
+/// Messages in one step.
+const WINDOW: u32 = 1_000;
+
+fn transfer(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings) -> Result<()> {
+    let service = Service::new(target, &args.imap, &args.common)?;
+    let mut session = service.open(&mut doings.record)?;
+    let access = if args.copy {
+        Access::Look
+    } else {
+        Access::Change
+    };
+    service.enter(&mut session, access)?;
+    let found = choice.find(&mut session)?;
+    for window in found.windows(WINDOW) {
+        let copied = try_creating(&mut session, &args.destination, args.create, |session| {
+            step(args, session, &window)
+        })?;
+        service.tell(&mut session);
+        // A server that makes up more of them gets no more of our memory.
+        let count = usize::try_from(window.len()).unwrap_or(usize::MAX);
+        let places: Option<HashMap<u32, u32>> = copied
+            .as_ref()
+            .map(|copied| copied.pairs().take(count).collect());
+        let validity = copied.map(|copied| copied.validity);
+        for uid in window.iter() {
+            tell(args, uid, places.as_ref(), validity, doings)?;
+        }
+        doings.rows.write()?;
+    }
+    session.log_out();
+    Ok(())
+}
+
+fn step(args: &Args, session: &mut Session, uids: &UidSet) -> Result<Option<proto_imap::Copied>> {
+    match () {
+        () if args.copy => session.copy(uids, &args.destination),
+        () if session.capabilities().offers("MOVE") => session.move_to(uids, &args.destination),
+        () => session.copy_and_remove(uids, &args.destination),
+    }
+}
+
+fn tell(
+    args: &Args,
+    uid: u32,
+    places: Option<&HashMap<u32, u32>>,
+    validity: Option<u32>,
+    doings: &mut Doings,
+) -> Result<()> {
+    let new = places.and_then(|places| places.get(&uid)).copied();
+    let word = match (places, new) {
+        // What the server does not name was gone before.
+        (Some(_), None) => {
+            doings.codes.push(UNAVAILABLE);
+            "gone"
+        }
+        _ if args.copy => "copied",
+        _ => "moved",
+    };
+    doings.rows.hold(
+        || {
+            let new = new.map_or("-".to_owned(), |new| new.to_string());
+            format!("{word:6}  {uid:7}  {new:>7}")
+        },
+        || {
+            json!({
+                "result": word,
+                "uid": uid,
+                "new_uid": new,
+                "new_uid_validity": validity,
+            })
+        },
+    )
 }

@@ -2,6 +2,7 @@
 
 mod gopher;
 mod imap;
+mod mail;
 mod nntp;
 mod pop3;
 mod smtp;
@@ -28,6 +29,7 @@ use crate::units::duration;
 
 use self::gopher::GopherArgs;
 use self::imap::ImapArgs;
+use self::mail::MailArgs;
 use self::nntp::NntpArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
@@ -43,6 +45,7 @@ pub struct Args {
 enum Kind {
     /// Serve a folder, and under /mock/ everything that a client must cope with
     Http(HttpArgs),
+    Mail(Box<MailArgs>),
     /// Take mail by SMTP or LMTP, strictly, and refuse or fail on request
     Smtp(SmtpArgs),
     /// Give out mail by POP3, strictly, and refuse or fail on request
@@ -114,6 +117,7 @@ struct ReplayArgs {
 /// Serves until it is told to stop.
 pub fn run(args: &Args) -> Result<u8> {
     let listen = match &args.server {
+        Kind::Mail(args) => return mail::run(args),
         Kind::Http(args) => &args.listen,
         Kind::Smtp(args) => &args.listen,
         Kind::Pop3(args) => &args.listen,
@@ -126,6 +130,7 @@ pub fn run(args: &Args) -> Result<u8> {
         return list(FAULTS);
     }
     match &args.server {
+        Kind::Mail(args) => mail::run(args),
         Kind::Http(args) => http(args),
         Kind::Smtp(args) => smtp::run(args),
         Kind::Pop3(args) => pop3::run(args),

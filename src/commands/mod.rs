@@ -2,6 +2,8 @@
 
 pub mod completions;
 pub mod demo;
+pub mod gopher_get;
+pub mod gopher_menu;
 pub mod http_get;
 pub mod http_head;
 pub mod imap_append;
@@ -11,9 +13,14 @@ pub mod imap_list;
 pub mod imap_move;
 pub mod imap_search;
 pub mod imap_watch;
+pub mod mail_check;
 pub mod mail_show;
 pub mod manual;
 pub mod mock;
+pub mod nntp_fetch;
+pub mod nntp_groups;
+pub mod nntp_overview;
+pub mod nntp_post;
 pub mod pop3_delete;
 pub mod pop3_fetch;
 pub mod pop3_list;
@@ -31,6 +38,7 @@ pub fn run(command: Command) -> Result<u8> {
         Command::HttpHead(args) => http_head::run(&args),
         Command::SmtpSend(args) => smtp_send::run(&args),
         Command::SmtpProbe(args) => smtp_probe::run(&args),
+        Command::MailCheck(args) => mail_check::run(&args),
         Command::MailShow(args) => mail_show::run(&args),
         Command::Pop3List(args) => pop3_list::run(&args),
         Command::Pop3Fetch(args) => pop3_fetch::run(&args),
@@ -42,6 +50,12 @@ pub fn run(command: Command) -> Result<u8> {
         Command::ImapFlag(args) => imap_flag::run(&args),
         Command::ImapMove(args) => imap_move::run(&args),
         Command::ImapWatch(args) => imap_watch::run(&args),
+        Command::NntpGroups(args) => nntp_groups::run(&args),
+        Command::NntpOverview(args) => nntp_overview::run(&args),
+        Command::NntpFetch(args) => nntp_fetch::run(&args),
+        Command::NntpPost(args) => nntp_post::run(&args),
+        Command::GopherGet(args) => gopher_get::run(&args),
+        Command::GopherMenu(args) => gopher_menu::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

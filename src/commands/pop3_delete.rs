@@ -97,21 +97,20 @@ fn delete(
             }
             (Ok(()), Ok(())) => ("deleted", None),
         };
-        let item = json!({
-            "result": word,
-            "number": listed.number,
-            "uid": listed.uid,
-            "error": told,
-        });
-        let told = told.unwrap_or_default();
-        rows.add(
-            || {
-                format!("{word:12}  {:5}  {}  {told}", listed.number, listed.uid)
-                    .trim_end()
-                    .to_owned()
-            },
-            item,
-        )?;
+        let text = || {
+            let told = told.as_deref().unwrap_or_default();
+            let text = format!("{word:12}  {:5}  {}  {told}", listed.number, listed.uid);
+            text.trim_end().to_owned()
+        };
+        let item = || {
+            json!({
+                "result": word,
+                "number": listed.number,
+                "uid": listed.uid,
+                "error": told,
+            })
+        };
+        rows.add(text, item)?;
     }
     done
 }

@@ -70,14 +70,17 @@ fn list(args: &Args, target: &Target, record: &mut Record, rows: &mut Rows) -> R
                 None => format!("{number:5}  {size:9}  {uid}"),
             }
         };
-        let mut item = json!({
-            "number": message.number,
-            "size": message.size,
-            "uid": message.uid,
-        });
-        if let Some(summary) = summary {
-            add_summary(&mut item, summary);
-        }
+        let item = || {
+            let mut item = json!({
+                "number": message.number,
+                "size": message.size,
+                "uid": message.uid,
+            });
+            if let Some(summary) = summary {
+                add_summary(&mut item, summary);
+            }
+            item
+        };
         rows.add(text, item)?;
     }
     session.quit()

@@ -13,7 +13,7 @@ use proto_transport::{Error, Host, Result};
 
 use super::addresses::{bare, parse, refuse_controls, Address, Mailbox};
 use super::args::ComposeArgs;
-use super::header::{parse_field, LARGEST, LONGEST_LINE};
+use super::header::{parse_field, values, LARGEST, LONGEST_LINE};
 use super::random::random_name;
 
 /// Fields whose value is a list of addresses.
@@ -128,6 +128,25 @@ fn message_id(from: &str) -> Result<String> {
         None => "localhost",
     };
     Ok(format!("<{}@{domain}>", random_name()?))
+}
+
+/// The fields that a message of our own should have and this one lacks: Date and Message-ID.
+pub fn stamps(header: &[u8]) -> Result<Vec<u8>> {
+    let mut missing: Vec<Field> = Vec::new();
+    if values(header, "Date").is_empty() {
+        missing.push(("Date".to_owned(), HeaderType::Date(Date::now())));
+    }
+    if values(header, "Message-ID").is_empty() {
+        let from = values(header, "From").into_iter().next();
+        let from = from.unwrap_or_default();
+        let list = parse(&from)?;
+        let id = match bare(&list).first() {
+            Some(one) => message_id(&ascii_domain(one)?)?,
+            None => message_id("")?,
+        };
+        missing.push(("Message-ID".to_owned(), Raw::new(id).into()));
+    }
+    write(&missing)
 }
 
 /// The value of a field of --header.

@@ -11,6 +11,9 @@
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 
+use time::format_description::well_known::Rfc2822;
+use time::OffsetDateTime;
+
 use super::store::Store;
 
 /// What a separator line begins with.
@@ -25,6 +28,26 @@ const OVERLAP: usize = 8;
 /// Whether the bytes begin as a mail box.
 pub fn is_mbox(beginning: &[u8]) -> bool {
     beginning.starts_with(SEPARATOR)
+}
+
+/// When a message came, as its separator line says: `From SENDER Sat Jan  3 01:05:34 1996`, the time
+/// being that of Greenwich unless the line tells its zone.
+pub fn date(separator: &[u8]) -> Option<OffsetDateTime> {
+    let text = std::str::from_utf8(separator).ok()?;
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    words.windows(5).find_map(|words| {
+        let [_, month, day, clock, year] = words else {
+            return None;
+        };
+        let zone = text.split_ascii_whitespace().last()?;
+        let is_zone = zone.len() == 5 && zone.starts_with(['+', '-']);
+        let zone = if is_zone { zone } else { "+0000" };
+        let is_year = year.len() == 4 && clock.contains(':');
+        let date = format!("{day} {month} {year} {clock} {zone}");
+        OffsetDateTime::parse(&date, &Rfc2822)
+            .ok()
+            .filter(|_| is_year)
+    })
 }
 
 /// Where the messages are, each with its separator line.
@@ -219,6 +242,28 @@ mod tests {
         ] {
             assert_eq!(messages(text.as_bytes()), wanted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn separators_tell_the_time() {
+        use time::macros::datetime;
+        for (line, wanted) in [
+            (
+                "From a@b Sat Jan  3 01:05:34 1996",
+                Some(datetime!(1996-01-03 01:05:34 UTC)),
+            ),
+            (
+                "From a b Sat Jan 13 01:05 1996 -0100\r",
+                Some(datetime!(1996-01-13 01:05 -1)),
+            ),
+            ("From a", None),
+            ("From a Sat Jan 32 01:05:34 1996", None),
+            ("From a Sat Jan 3 01:05:34 19966", None),
+            ("From \u{e4} x x x x x", None),
+        ] {
+            assert_eq!(date(line.as_bytes()), wanted, "{line}");
+        }
+        assert_eq!(date(b"From \xff Sat Jan  3 01:05:34 1996"), None);
     }
 
     #[test]

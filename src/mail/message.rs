@@ -62,10 +62,35 @@ enum Body {
     Composed(Arc<Composed>),
 }
 
+/// How much of a separator line is looked at.
+const LONGEST_SEPARATOR: u64 = 1_000;
+
 impl Message {
     /// What to call it in reports and errors: the name of its file, `-`, `NAME.mbox:3`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The file that holds it and nothing else.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            Source::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The line before it in a mail box; of a long one the beginning.
+    pub fn separator(&self) -> Option<Vec<u8>> {
+        let Source::Mbox(span) = &self.source else {
+            return None;
+        };
+        let mut line = Vec::new();
+        span.reader(0)
+            .take(LONGEST_SEPARATOR)
+            .read_to_end(&mut line)
+            .ok()?;
+        line.truncate(memchr::memchr(b'\n', &line).unwrap_or(line.len()));
+        Some(line)
     }
 
     /// Reads the header, and the rest too if it is small.

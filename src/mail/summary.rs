@@ -46,7 +46,7 @@ impl Summary {
 
 /// A date (RFC 5322 section 3.3), obsolete years and zones too (section 4.3). A zone that nobody
 /// knows is that of Greenwich, as there.
-fn date(value: &[u8]) -> Option<OffsetDateTime> {
+pub fn date(value: &[u8]) -> Option<OffsetDateTime> {
     let value = value.get(..LONGEST_DATE).unwrap_or(value);
     let text = without_comments(std::str::from_utf8(&unfolded(value)).ok()?);
     let text = text

@@ -38,12 +38,13 @@ pub struct Deliver {
     patience: Duration,
     incoming: Incoming,
     uid: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Deliver {
     /// Takes the command apart as a shell would, and runs it without one.
     pub fn new(command: &str, patience: Duration) -> Result<Deliver> {
-        let wrong = |why| Error::illegal(format!("--deliver {command:?}: {why}"));
+        let wrong = |why| Error::illegal(format!("the command {command:?}: {why}"));
         let words = shlex::split(command).ok_or_else(|| wrong("quotation marks do not match"))?;
         let mut words = words.into_iter();
         let program = words.next().filter(|word| !word.is_empty());
@@ -53,7 +54,13 @@ impl Deliver {
             patience,
             incoming: Incoming::with_line_feeds(),
             uid: String::new(),
+            environment: Vec::new(),
         })
+    }
+
+    /// What the command finds in its environment from now on.
+    pub fn set_environment(&mut self, environment: Vec<(&'static str, String)>) {
+        self.environment = environment;
     }
 
     fn start(&self, message: File) -> io::Result<Child> {
@@ -63,6 +70,13 @@ impl Deliver {
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         command.stdout(Stdio::from(stderr)).stderr(Stdio::inherit());
         command.env_remove(PASSWORD);
+        // No name and no value of it can hold a NUL.
+        let harmless = |text: &str| text.replace('\0', "");
+        command.envs(
+            self.environment
+                .iter()
+                .map(|(name, value)| (name, harmless(value))),
+        );
         tls_roots::restore(&mut command);
         command.spawn()
     }

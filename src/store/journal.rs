@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use memchr::memrchr;
 use percent_encoding::{percent_decode_str, utf8_percent_encode, AsciiSet, CONTROLS};
-use proto_transport::certificate::hexadecimal;
+use proto_transport::certificate::{from_hexadecimal, hexadecimal};
 use sha2::{Digest, Sha256};
 
 /// What could be taken for something else in a line.
@@ -32,8 +32,8 @@ const CHECKSUM: usize = 4;
 pub enum Line<'t> {
     /// Whose state it is.
     Header(Cow<'t, str>),
-    /// A message is stored since then.
-    Stored(Cow<'t, str>, u64),
+    /// A message is stored since then, with this digest.
+    Stored(Cow<'t, str>, u64, [u8; 32]),
     /// The message is gone from the server.
     Forgotten(Cow<'t, str>),
 }
@@ -84,7 +84,11 @@ pub fn parse(line: &[u8]) -> Option<Line<'_>> {
     let mut words = line.split(' ');
     let (kind, uid) = (words.next()?, decoded(words.next()?)?);
     match kind {
-        "+" => Some(Line::Stored(uid, words.next()?.parse().ok()?)),
+        "+" => {
+            let (since, hash) = (words.next()?.parse().ok()?, words.next()?);
+            let hash = from_hexadecimal(hash)?.try_into().ok()?;
+            Some(Line::Stored(uid, since, hash))
+        }
         "-" => Some(Line::Forgotten(uid)),
         _ => None,
     }
@@ -107,7 +111,7 @@ mod tests {
         for name in ["a", "", "a b", "100%", "ü\n\0\x7f", "+ a 1"] {
             assert_eq!(read(&header(name)), Some(Line::Header(name.into())));
             let line = stored(name, 17, &[0xab; 32], name);
-            assert_eq!(read(&line), Some(Line::Stored(name.into(), 17)));
+            assert_eq!(read(&line), Some(Line::Stored(name.into(), 17, [0xab; 32])));
             assert_eq!(line.matches('\n').count(), 1);
             let line = forgotten(name);
             assert_eq!(read(&line), Some(Line::Forgotten(name.into())));

@@ -41,6 +41,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use proto_transport::{Error, Result};
 
+pub use deliver::Deliver;
 pub use state::State;
 
 /// Where mail goes; stdout if nothing is said.

@@ -51,6 +51,8 @@ struct Entry {
     since: u64,
     /// The number of its line, as the file was when it was opened.
     line: usize,
+    /// The digest of its content.
+    hash: [u8; 32],
 }
 
 impl State {
@@ -149,6 +151,12 @@ impl State {
         uids.filter_map(|uid| Some((uid, self.stored_at(uid)?)))
     }
 
+    /// All messages that are stored, with the digests of their contents, in no order.
+    pub fn hashes(&self) -> impl Iterator<Item = (&str, &[u8; 32])> {
+        let entries = self.entries.iter();
+        entries.map(|(uid, entry)| (uid.as_str(), &entry.hash))
+    }
+
     /// The names of all messages that are stored, in no order.
     pub fn uids(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
@@ -160,7 +168,11 @@ impl State {
         let since = since.unwrap_or_default().as_secs();
         self.queue
             .push_str(&journal::stored(uid, since, hash, place));
-        let entry = Entry { since, line: 0 };
+        let entry = Entry {
+            since,
+            line: 0,
+            hash: *hash,
+        };
         self.entries.insert(uid.to_owned(), entry);
     }
 
@@ -293,8 +305,8 @@ fn take(
             return Err(format!("belongs to {}", escaped(whose.as_bytes())))
         }
         (0, _) => return Err("is not that of a state of this version".to_owned()),
-        (line, Some(Line::Stored(uid, since))) => {
-            entries.insert(uid.into_owned(), Entry { since, line });
+        (line, Some(Line::Stored(uid, since, hash))) => {
+            entries.insert(uid.into_owned(), Entry { since, line, hash });
         }
         (_, Some(Line::Forgotten(uid))) => {
             entries.remove(&*uid);

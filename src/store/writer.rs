@@ -21,9 +21,12 @@ const LARGEST: usize = 32 * 1024;
 pub struct Writer {
     folder: Arc<OwnedFd>,
     /// None where there is no thread to be had.
-    thread: Option<(SyncSender<Vec<Job>>, JoinHandle<io::Result<()>>)>,
+    thread: Option<(SyncSender<Vec<Job>>, Made)>,
     next: Vec<Job>,
 }
+
+/// A thread, and whether it has made all its files.
+type Made = JoinHandle<io::Result<()>>;
 
 struct Job {
     name: String,

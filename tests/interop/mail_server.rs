@@ -41,6 +41,10 @@ pub struct Ports {
     pub pop3: u16,
     /// The same with TLS from the first byte.
     pub pop3s: u16,
+    /// Dovecot's IMAP in the clear, with STARTTLS for those who want it.
+    pub imap: u16,
+    /// The same with TLS from the first byte.
+    pub imaps: u16,
 }
 
 #[derive(Clone)]
@@ -50,7 +54,7 @@ struct Programs {
 }
 
 /// Whose mail is taken. Each test has its own, so that none sees another's mail.
-const USERS: [&str; 25] = [
+const USERS: [&str; 38] = [
     "ways",
     "parts",
     "reports",
@@ -76,6 +80,19 @@ const USERS: [&str; 25] = [
     "pop-large",
     "pop-killed",
     "pop-full",
+    "fetch-many",
+    "fetch-bytes",
+    "fetch-large",
+    "fetch-flags",
+    "fetch-killed",
+    "fetch-anew",
+    "watched",
+    "imap-ways",
+    "imap-list",
+    "imap-search",
+    "imap-append",
+    "imap-flag",
+    "imap-move",
 ];
 
 /// Recipients that virtual(8) delivers to: Dovecot's LMTP does not know SMTPUTF8.
@@ -109,7 +126,11 @@ impl MailServer {
             postfix: program("postfix", "postfix")?,
             dovecot: program("dovecot", "dovecot-core")?,
         };
-        for (part, package) in [("lmtp", "dovecot-lmtpd"), ("pop3", "dovecot-pop3d")] {
+        for (part, package) in [
+            ("lmtp", "dovecot-lmtpd"),
+            ("pop3", "dovecot-pop3d"),
+            ("imap", "dovecot-imapd"),
+        ] {
             if !Path::new("/usr/lib/dovecot").join(part).exists() {
                 skipped(&format!(
                     "Dovecot's {part} is not installed (Debian: apt-get install {package})"
@@ -143,7 +164,8 @@ impl MailServer {
         }
         chown(path.join("data"), Some(id(&["-u", "postfix"])), None).unwrap();
         chown(path.join("mail"), Some(OWNER), Some(OWNER)).unwrap();
-        let [smtp, counted, submission, smtps, expired, lmtp, pop3, pop3s] = free_ports();
+        let [smtp, counted, submission, smtps, expired, lmtp, pop3, pop3s, imap, imaps] =
+            free_ports();
         let ports = Ports {
             smtp,
             counted,
@@ -153,6 +175,8 @@ impl MailServer {
             lmtp,
             pop3,
             pop3s,
+            imap,
+            imaps,
         };
         configure(path, &ports);
         let dovecot = Dovecot::start(path, programs)?;
@@ -221,6 +245,11 @@ impl MailServer {
         command.output().unwrap().into()
     }
 
+    /// Where somebody's mail is.
+    pub fn home(&self, user: &str) -> PathBuf {
+        self.path("mail").join(user)
+    }
+
     /// Puts messages into somebody's mail box, as another program would that delivers.
     pub fn put(&self, user: &str, messages: impl IntoIterator<Item = Vec<u8>>) {
         let home = self.path("mail").join(user);
@@ -239,6 +268,20 @@ impl MailServer {
             fs::write(&temporary, message).unwrap();
             chown(&temporary, Some(OWNER), Some(OWNER)).unwrap();
             fs::rename(temporary, maildir.join("cur").join(name + ":2,")).unwrap();
+        }
+    }
+
+    /// Makes Dovecot give all messages of somebody other UIDs.
+    pub fn forget_uids(&self, user: &str) {
+        let maildir = self.path("mail").join(user).join("Maildir");
+        // UIDVALIDITY is in seconds.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for entry in fs::read_dir(maildir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("dovecot") {
+                fs::remove_file(path).unwrap();
+            }
         }
     }
 
@@ -442,7 +485,12 @@ postlog unix-dgram n - n - 1 postlogd
 
 fn dovecot_conf(path: &Path, ports: &Ports) -> String {
     let Ports {
-        lmtp, pop3, pop3s, ..
+        lmtp,
+        pop3,
+        pop3s,
+        imap,
+        imaps,
+        ..
     } = ports;
     let certificates = repository().join("samples/certificates");
     let (path, certificates) = (path.display(), certificates.display());
@@ -451,7 +499,7 @@ fn dovecot_conf(path: &Path, ports: &Ports) -> String {
 state_dir = {path}/state
 log_path = {path}/dovecot.log
 auth_verbose = yes
-protocols = lmtp pop3
+protocols = lmtp pop3 imap
 ssl = yes
 ssl_cert = <{certificates}/localhost.crt
 ssl_key = <{certificates}/localhost.key
@@ -493,6 +541,16 @@ service pop3-login {{
   inet_listener pop3s {{
     address = 127.0.0.1
     port = {pop3s}
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    address = 127.0.0.1
+    port = {imaps}
   }}
 }}
 service lmtp {{

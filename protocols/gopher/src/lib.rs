@@ -16,6 +16,7 @@
 //! | `ending.rs` | where an item ends |
 //! | `reader.rs` | an item on its way |
 //! | `client.rs` | the conversation |
+//! | `words.rs` | what its lines mean |
 //!
 //! ```
 //! use proto_gopher::{Client, Row, Target};
@@ -42,6 +43,7 @@ mod kind;
 mod menu;
 mod reader;
 mod target;
+mod words;
 
 pub use attributes::Attribute;
 pub use client::Client;
@@ -49,3 +51,4 @@ pub use kind::{Form, Kind};
 pub use menu::{Item, Plus, Row};
 pub use reader::Reader;
 pub use target::Target;
+pub use words::WORDS;

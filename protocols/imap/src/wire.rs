@@ -296,12 +296,17 @@ impl Wire {
     ) -> Result<Response> {
         let mut reader = HitReader::new(kind);
         let mut pushed = reader.push(held.get(at..).unwrap_or_default());
+        let mut bytes = 0;
         while !is_end {
             let (part, is_last) = self.connection.read_line_part()?;
+            bytes += part.len();
             pushed = pushed.and_then(|()| reader.push(part));
             is_end = is_last;
             if reader.len() > MOST_RANGES {
                 return Err(self.too_large("an answer to a search, in ranges,", MOST_RANGES as u64));
+            }
+            if bytes > ANSWER {
+                return Err(self.too_large("an answer to a search, in bytes,", ANSWER as u64));
             }
         }
         match pushed.and_then(|()| reader.finish()) {
@@ -574,6 +579,9 @@ impl Wire {
         }
     }
 }
+
+/// The longest answer to a search: that of ten million messages, one by one.
+const ANSWER: usize = 128 * 1024 * 1024;
 
 /// The note about events that were dropped.
 const FLOOD: &str = "the server says more than anybody listens to; some of it was dropped";

@@ -16,6 +16,7 @@
 //! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
+//! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
 //! | [`Trap`] | a listener that nobody should reach |
@@ -55,6 +56,7 @@ pub mod http;
 mod identity;
 pub mod imap;
 mod journal;
+pub mod mail;
 pub mod mailbox;
 pub mod nntp;
 mod peer;

@@ -96,6 +96,16 @@ impl<E: Event> Rule<E> {
         before >= self.after && self.count.is_none_or(is_left)
     }
 
+    /// How long it says to wait.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+
+    /// Whether it ends something.
+    pub(crate) fn ends(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// Does all that it says, but the reply.
     pub(crate) fn carry_out(&self, peer: &mut Peer) -> io::Result<Course> {
         if let Some(delay) = self.delay {

@@ -91,6 +91,10 @@ struct Worker {
 /// a client that runs wild should not take the machine with it.
 const CONVERSATIONS: usize = 1000;
 
+/// How many may wait to be accepted: when tests connect with all their clients at once, who finds no
+/// place in the queue tries again only after a second.
+const WAITING: i32 = 1024;
+
 /// How long to wait when nothing can be accepted, for example because all descriptors are in use.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -98,6 +102,8 @@ impl Server {
     /// Listens, and serves whoever connects until the server is stopped.
     pub fn start(options: Options, service: Arc<dyn Service>) -> io::Result<Server> {
         let listener = Arc::new(TcpListener::bind(options.bind)?);
+        // Listening once more sets how many may wait to be accepted.
+        SockRef::from(&*listener).listen(WAITING)?;
         let address = listener.local_addr()?;
         let says_goodbye = !options.faults.contains(&Fault::NoCloseNotify);
         let identity = options.tls.unwrap_or_default();

@@ -20,6 +20,7 @@
 //! | `reply.rs` `listing.rs` `overview.rs` | what they say |
 //! | `header.rs` | the header of an article that we post |
 //! | `wire.rs` | a command and its reply, and the lines of a block |
+//! | `words.rs` | what lines mean |
 //! | `client.rs` | the conversation before: capabilities, TLS, login |
 //! | `session.rs` and `session/` | reading and posting |
 //!
@@ -66,6 +67,7 @@ mod request;
 mod session;
 mod target;
 mod wire;
+mod words;
 
 pub use argument::{Article, Articles, Field, Group, MessageId, Moment, Range, Wildmat};
 pub use client::{Client, Method, GREETING, STARTTLS};
@@ -76,3 +78,4 @@ pub use reply::{Capabilities, No, Summary};
 pub use request::{Fetch, List, Part};
 pub use session::{Fate, Fetched, Posted, Session, Visit};
 pub use target::{Target, What};
+pub use words::WORDS;

@@ -153,7 +153,7 @@ fn source(args: &ImapArgs) -> Result<Source> {
 }
 
 /// One line on stderr for everything that happens.
-fn tell(news: &News<'_>) {
+pub(super) fn tell(news: &News<'_>) {
     let line = match news {
         News::Login { connection, user } => format!("login {connection}: {user}"),
         News::Appended {

@@ -127,7 +127,7 @@ fn source(args: &Pop3Args) -> Result<Source> {
 }
 
 /// One line on stderr for everything that happens.
-fn tell(news: &News<'_>) {
+pub(super) fn tell(news: &News<'_>) {
     let line = match news {
         News::Login {
             connection,

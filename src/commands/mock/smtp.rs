@@ -112,7 +112,7 @@ fn rules(texts: &[String]) -> Result<Vec<Rule>> {
 }
 
 /// One line on stderr for everything that happens.
-fn tell(news: &News<'_>) {
+pub(super) fn tell(news: &News<'_>) {
     crate::note(&match news {
         News::Letter(letter) => format!("letter {}", escaped(summary(letter).as_bytes())),
         News::Violation(what) => format!("violation {}", escaped(what.as_bytes())),

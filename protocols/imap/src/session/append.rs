@@ -11,7 +11,7 @@ use crate::reply::code::Code;
 use crate::reply::flag::Flag;
 use crate::wire::nothing;
 
-/// What is sent at a time.
+/// What is sent at a time: no more than the connection sends before it listens.
 const BLOCK: u64 = 64 * 1024;
 
 impl Session {
@@ -49,23 +49,26 @@ impl Session {
         }
     }
 
-    /// In blocks, so that what the server says meanwhile, as it may at any moment, is no reason to
-    /// stop.
+    /// In blocks that are whole before they go, so that what the server says meanwhile, as it may at
+    /// any moment, is no reason to stop: a literal that nobody waited with has to come even where
+    /// the answer is no already (RFC 7888 section 4).
     fn send(&mut self, size: u64, source: &mut dyn Read) -> Result<()> {
+        let mut block = Vec::new();
         let mut left = size;
         while left > 0 {
-            let block = left.min(BLOCK);
-            let sent = self.wire.connection.send_exactly(source, block);
-            if let Err(error @ (Error::Illegal { .. } | Error::Io { .. })) = sent {
-                self.wire.connection.give_up_sending();
-                return Err(match error {
-                    Error::Illegal { .. } => Error::illegal(format!(
-                        "the message that was to be added is shorter than {size} bytes"
-                    )),
-                    error => error,
-                });
-            }
-            left -= sent?;
+            block.clear();
+            let part = (&mut *source).take(left.min(BLOCK)).read_to_end(&mut block);
+            let sent = match part {
+                Ok(0) => Err(Error::illegal(format!(
+                    "the message that was to be added is shorter than {size} bytes"
+                ))),
+                Ok(_) => Ok(block.len() as u64),
+                Err(error) => Err(Error::io("reading the message that was to be added", error)),
+            };
+            let count = sent.inspect_err(|_| self.wire.connection.give_up_sending())?;
+            let mut bytes = block.as_slice();
+            self.wire.connection.send_exactly(&mut bytes, count)?;
+            left -= count;
         }
         Ok(())
     }

@@ -218,7 +218,10 @@ impl Session {
             begin += AHEAD;
             let mut asked = Vec::new();
             for listing in window.filter(|listing| listing.is_selectable()) {
-                let command = self.status_command(&listing.mailbox, items)?;
+                // A name that only a server can say has no status.
+                let Ok(command) = self.status_command(&listing.mailbox, items) else {
+                    continue;
+                };
                 // A name that goes as a literal has to wait for its turn.
                 let tag = match command.complete.is_empty() {
                     true => self.say_ahead(&command, asked.is_empty())?,

@@ -440,6 +440,39 @@ fn changing_copying_and_removing() {
         said.text(),
         "a1 UID COPY 7 Archive\r\na2 UID STORE 7 +FLAGS.SILENT (\\Deleted)\r\na3 UID EXPUNGE 7\r\n"
     );
+
+    // What was not copied stays.
+    let (mut one, said) = session("UIDPLUS", "a1 OK [COPYUID 1 8 8] x\r\na2 OK\r\na3 OK\r\n");
+    one.copy_and_remove(&set("7:9"), &archive).unwrap();
+    assert!(said.text().ends_with("a3 UID EXPUNGE 8\r\n"));
+    let (mut one, said) = session("UIDPLUS", "a1 OK [COPYUID 1 3 8] x\r\n");
+    one.copy_and_remove(&set("7"), &archive).unwrap();
+    assert_eq!(said.text(), "a1 UID COPY 7 Archive\r\n");
+}
+
+#[test]
+fn a_name_that_cannot_be_said_has_no_status() {
+    let heard = "* LIST () \"/\" {3}\r\na\rb\r\n* LIST () \"/\" c\r\na1 OK\r\n\
+                 * STATUS c (MESSAGES 1)\r\na2 OK\r\n";
+    let (mut one, said) = session("", heard);
+    let options = ListOptions {
+        status: vec!["MESSAGES".to_owned()],
+        ..ListOptions::default()
+    };
+    let found = one.list("", &["*"], &options).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].status, None);
+    assert!(found[1].status.is_some());
+    assert!(said.text().ends_with("a2 STATUS c (MESSAGES)\r\n"));
+}
+
+#[test]
+fn an_answer_without_end_is_ended() {
+    // One message again and again takes no memory, but time.
+    let heard = format!("* SEARCH{}\r\na1 OK\r\n", " 1".repeat(70_000_000));
+    let (mut one, _) = session("", &heard);
+    let found = one.search(&Search::all());
+    assert!(matches!(found, Err(Error::TooLarge { .. })), "{found:?}");
 }
 
 #[test]
@@ -465,6 +498,16 @@ fn adding_a_message() {
         None
     );
     assert_eq!(said.text(), "a1 APPEND INBOX {3+}\r\nabc\r\n");
+    // A source may give little at a time, and the answer may be there before the end of it.
+    let (mut one, said) = session("LITERAL+", "a1 NO [TRYCREATE] none\r\na2 OK\r\n");
+    let mut slowly = std::io::Read::chain(&b"a"[..], &b"bc"[..]);
+    assert!(matches!(
+        one.append(&inbox, &[], None, 3, &mut slowly),
+        Err(Error::Refused { .. })
+    ));
+    one.noop(&mut |_| {}).unwrap();
+    let wanted = "a1 APPEND INBOX {3+}\r\nabc\r\na2 NOOP\r\n";
+    assert_eq!(said.text(), wanted);
     // A no instead of + ends the command, and the session goes on (RFC 9051 section 7.6).
     let (mut one, said) = session("", "a1 NO [OVERQUOTA] full\r\na2 OK\r\n");
     assert!(matches!(

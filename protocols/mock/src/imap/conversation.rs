@@ -66,6 +66,7 @@ impl From<Refusal> for Break {
             Refusal::BadName => "CANNOT",
             Refusal::Full => "OVERQUOTA",
             Refusal::TooLarge => "TOOBIG",
+            Refusal::NotKept => "SERVERBUG",
         };
         Break::Refused(format!("NO [{code}] {refusal}"))
     }

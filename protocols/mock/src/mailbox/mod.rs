@@ -8,6 +8,8 @@
 //! | `tree.rs` | a user's mailboxes by name, and what happens between them |
 //! | `folder.rs` | one mailbox: UIDs, flags, modification sequences |
 //! | `message.rs`, `flags.rs`, `date.rs` | one message |
+//! | `address.rs` | which user an address means |
+//! | `mirror.rs` | a user's mail as files |
 //! | `source.rs`, `generated.rs`, `octets.rs`, `load.rs` | where messages come from |
 //!
 //! ```
@@ -27,12 +29,14 @@
 //! ```
 
 mod account;
+mod address;
 mod date;
 mod flags;
 mod folder;
 pub(crate) mod generated;
 mod load;
 mod message;
+mod mirror;
 pub(crate) mod octets;
 pub(crate) mod source;
 mod store;
@@ -41,6 +45,7 @@ mod tree;
 use std::fmt;
 
 pub use account::Account;
+pub use address::Addresses;
 pub use date::Date;
 pub(crate) use date::{days_of, month};
 pub use flags::Flags;
@@ -65,6 +70,8 @@ pub enum Refusal {
     Full,
     /// The message is larger than messages may be.
     TooLarge,
+    /// The files of the mailbox cannot be written.
+    NotKept,
 }
 
 impl fmt::Display for Refusal {
@@ -75,6 +82,7 @@ impl fmt::Display for Refusal {
             Refusal::BadName => "no mailbox can have that name",
             Refusal::Full => "there is no room for more",
             Refusal::TooLarge => "the message is too large",
+            Refusal::NotKept => "the files of the mailbox cannot be written",
         })
     }
 }

@@ -52,6 +52,8 @@ enum Origin {
     Memory(usize),
     File(PathBuf),
     Generated(u32),
+    /// It is in a user's INBOX, by its UID there.
+    Stored(u32),
 }
 
 /// What is known from session to session.
@@ -77,6 +79,24 @@ impl Message {
         match self.origin {
             Origin::Generated(number) => format!("generated-{number}").into(),
             _ => self.uid.as_str().into(),
+        }
+    }
+
+    /// A message in a user's INBOX.
+    pub(crate) fn stored(in_inbox: u32, size: u64, uid: String) -> Message {
+        Message {
+            origin: Origin::Stored(in_inbox),
+            size,
+            uid,
+            is_deleted: false,
+        }
+    }
+
+    /// Its UID in a user's INBOX, if it is there.
+    pub(crate) fn in_inbox(&self) -> Option<u32> {
+        match self.origin {
+            Origin::Stored(uid) => Some(uid),
+            _ => None,
         }
     }
 
@@ -266,7 +286,7 @@ fn stamp(metadata: &Metadata) -> io::Result<(u64, SystemTime)> {
 }
 
 /// The part of a Maildir's file name that stays when flags change, if it can be a unique-id.
-fn unique_name(path: &Path) -> String {
+pub(super) fn unique_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.split(':').next().unwrap_or_default();
     let is_printable = name.bytes().all(|byte| byte.is_ascii_graphic());

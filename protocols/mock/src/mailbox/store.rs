@@ -2,20 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::account::Account;
+use super::address::Addresses;
 use super::date::Date;
 use super::load::drafts;
 use super::message::Draft;
+use super::mirror::{user_folder, user_of, Mirror};
 use super::source::Source;
+use super::tree::Mailboxes;
 
 /// The mail of all users. Services share it as `Arc<MailStore>`.
 pub struct MailStore {
     accounts: RwLock<BTreeMap<String, Arc<Account>>>,
     takes_all: bool,
+    /// Which user a name means, if not the one of that very name.
+    addresses: Option<Addresses>,
+    /// Where there is a folder for each user, if the mail is kept in files.
+    folder: Option<PathBuf>,
     /// What each new account has from the start, by mailbox.
     first: Vec<(String, Vec<Draft>)>,
     limits: Limits,
@@ -62,6 +71,8 @@ impl MailStore {
         MailStore {
             accounts: RwLock::default(),
             takes_all: true,
+            addresses: None,
+            folder: None,
             first: Vec::new(),
             limits,
             validity: Arc::new(AtomicU32::new(now)),
@@ -81,6 +92,49 @@ impl MailStore {
         store
     }
 
+    /// A store whose users are found by their addresses. In a folder, each has a Maildir of theirs:
+    /// what is there is loaded, what comes is written, and what is deleted goes. An error says that
+    /// the folder cannot be read, or that it is a Maildir itself.
+    pub fn by_address(
+        limits: Limits,
+        addresses: Addresses,
+        folder: Option<&Path>,
+    ) -> io::Result<MailStore> {
+        let mut store = MailStore::new(limits);
+        if let Some(folder) = folder {
+            store.load(folder)?;
+        }
+        let users: Vec<String> = addresses.users().map(str::to_owned).collect();
+        store.addresses = Some(addresses);
+        for user in users {
+            store.account(&user);
+        }
+        Ok(store)
+    }
+
+    fn load(&mut self, folder: &Path) -> io::Result<()> {
+        if ["cur", "new"].iter().any(|part| folder.join(part).is_dir()) {
+            let why = "it is a Maildir, and not a folder of one for each user";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        fs::create_dir_all(folder)?;
+        self.folder = Some(folder.to_owned());
+        let mut accounts = BTreeMap::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_str().filter(|name| !name.starts_with('.'));
+            if let Some(name) = name.filter(|_| entry.path().is_dir()) {
+                let mut mailboxes = Mailboxes::new(self.limits, Arc::clone(&self.validity));
+                let mirror = Mirror::load(entry.path(), &mut mailboxes)?;
+                let account = Account::of(mailboxes, Some(mirror));
+                accounts.insert(user_of(name), Arc::new(account));
+            }
+        }
+        self.accounts = RwLock::new(accounts);
+        Ok(())
+    }
+
     /// The UIDVALIDITY of the first mailbox; each other has the next. By default it is the time.
     #[must_use]
     pub fn with_uid_validity(mut self, first: u32) -> MailStore {
@@ -95,6 +149,20 @@ impl MailStore {
 
     /// The mail of a user, unless there is no such user.
     pub fn account(&self, user: &str) -> Option<Arc<Account>> {
+        self.user(user).map(|(_, account)| account)
+    }
+
+    /// The same, with the name of the user: others than that may mean them too.
+    pub(crate) fn user(&self, name: &str) -> Option<(String, Arc<Account>)> {
+        let user = match &self.addresses {
+            Some(addresses) => addresses.user_of(name)?,
+            None => name.to_owned(),
+        };
+        let account = self.account_of(&user)?;
+        Some((user, account))
+    }
+
+    fn account_of(&self, user: &str) -> Option<Arc<Account>> {
         let accounts = self.accounts.read();
         let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = accounts.get(user) {
@@ -111,12 +179,15 @@ impl MailStore {
         }
         let account = accounts.entry(user.to_owned());
         Some(Arc::clone(
-            account.or_insert_with(|| Arc::new(self.new_account())),
+            account.or_insert_with(|| Arc::new(self.new_account(user))),
         ))
     }
 
-    fn new_account(&self) -> Account {
-        let account = Account::new(self.limits, Arc::clone(&self.validity));
+    fn new_account(&self, user: &str) -> Account {
+        let mailboxes = Mailboxes::new(self.limits, Arc::clone(&self.validity));
+        let folder = self.folder.as_ref();
+        let mirror = folder.map(|folder| Mirror::new(folder.join(user_folder(user))));
+        let account = Account::of(mailboxes, mirror);
         for (mailbox, drafts) in &self.first {
             // What is too much for the limits is left out.
             let _ = account.fill(mailbox, drafts.clone());

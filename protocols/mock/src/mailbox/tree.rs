@@ -53,9 +53,20 @@ impl Mailboxes {
         self.names.insert(name, id);
     }
 
+    /// How much there may be.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(String::as_str)
+    }
+
+    /// The mailboxes with their names, in the order of the names.
+    pub(super) fn by_name(&self) -> impl Iterator<Item = (&str, &Mailbox)> {
+        let names = self.names.iter();
+        names.filter_map(|(name, id)| Some((name.as_str(), self.by_id(*id)?)))
     }
 
     /// The mailbox of a name.

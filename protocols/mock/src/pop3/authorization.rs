@@ -230,10 +230,13 @@ impl Conversation<'_> {
     /// Opens the maildrop for somebody who has proved who they are (RFC 1939 section 4).
     fn log_in(&mut self, user: &str, said: Option<String>) -> Result {
         let said = self.consult(Event::Login, &[user])?.or(said);
-        let Some(hold) = self.maildrop.hold(user) else {
+        let Some((owner, account)) = self.maildrop.user_of(user) else {
+            return Err(self.refusal("AUTH", "there is no maildrop of that name"));
+        };
+        let Some(hold) = self.maildrop.hold(owner, account) else {
             return Err(self.refusal("IN-USE", "the maildrop is open elsewhere"));
         };
-        let Ok(messages) = self.maildrop.list() else {
+        let Ok(messages) = hold.list() else {
             return Err(self.refusal("SYS/TEMP", "the maildrop cannot be read"));
         };
         let count = messages.len();
@@ -242,10 +245,7 @@ impl Conversation<'_> {
             user,
             messages: count,
         });
-        self.session = Some(Session {
-            _hold: hold,
-            messages,
-        });
+        self.session = Some(Session { hold, messages });
         self.say_or(said, &format!("+OK {count} messages"))
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Conversation<'c> {
 /// A maildrop that is open.
 pub(super) struct Session<'c> {
     /// Released with the session.
-    pub _hold: Hold<'c>,
+    pub hold: Hold<'c>,
     pub messages: Vec<Message>,
 }
 
@@ -400,10 +400,8 @@ impl<'c> Conversation<'c> {
     /// Deletes what is marked. Whether all of it went.
     fn update(&mut self, session: &Session<'_>) -> bool {
         let marked = session.messages.iter().filter(|message| message.is_deleted);
-        let failed = marked.filter(|message| {
-            let result = self.maildrop.delete(message, self.connection);
-            result.is_err()
-        });
-        failed.count() == 0
+        let marked: Vec<&Message> = marked.collect();
+        let count = marked.len();
+        count == 0 || session.hold.delete(marked, self.connection) == count
     }
 }

@@ -44,8 +44,8 @@ mod wire;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io;
-use std::sync::Mutex;
+use std::io::{self, Cursor, Read};
+use std::sync::{Arc, Mutex};
 
 pub use crate::mailbox::Source;
 pub use flaw::{Flaw, NotAFlaw, FLAWS};
@@ -55,6 +55,7 @@ use self::conversation::Conversation;
 use self::rule::Event;
 use crate::journal::Journal;
 use crate::mailbox::source::{self, Known, Message};
+use crate::mailbox::{Account, MailStore, INBOX};
 use crate::peer::Peer;
 use crate::rule::Matches;
 use crate::sasl::Mechanism;
@@ -80,6 +81,8 @@ pub struct Maildrop {
     pub flaws: Vec<Flaw>,
     /// Where messages come from.
     pub source: Source,
+    /// Where they come from instead, if others share it: each finds their own INBOX.
+    pub store: Option<Arc<MailStore>>,
     /// Who is told at once what happens.
     pub notify: Option<Notify>,
     journal: Journal,
@@ -184,24 +187,35 @@ impl Maildrop {
         self.source.list(&mut locked(&self.known))
     }
 
+    /// The user that a name at login means, and their mail where that is shared. `None` if they
+    /// have none.
+    fn user_of(&self, name: &str) -> Option<(String, Option<Arc<Account>>)> {
+        match &self.store {
+            None => Some((name.to_owned(), None)),
+            Some(store) => {
+                let (user, account) = store.user(name)?;
+                Some((user, Some(account)))
+            }
+        }
+    }
+
     /// Takes the maildrop of a user, unless somebody has it.
-    fn hold(&self, user: &str) -> Option<Hold<'_>> {
-        let is_free = locked(&self.holders).insert(user.to_owned());
+    fn hold(&self, user: String, account: Option<Arc<Account>>) -> Option<Hold<'_>> {
+        let is_free = locked(&self.holders).insert(user.clone());
         is_free.then(|| Hold {
             maildrop: self,
-            user: user.to_owned(),
+            user,
+            account,
         })
     }
 
-    fn delete(&self, message: &Message, connection: usize) -> io::Result<()> {
-        self.source.remove(message, &mut locked(&self.known))?;
+    fn note_deletion(&self, message: &Message, connection: usize) {
         let uid = message.uid();
         locked(&self.deleted).push(uid.clone().into_owned());
         self.tell(&News::Deleted {
             connection,
             uid: &uid,
         });
-        Ok(())
     }
 
     fn tell(&self, news: &News<'_>) {
@@ -221,6 +235,58 @@ impl Maildrop {
 struct Hold<'m> {
     maildrop: &'m Maildrop,
     user: String,
+    /// The user's mail where that is shared.
+    account: Option<Arc<Account>>,
+}
+
+impl Hold<'_> {
+    fn list(&self) -> io::Result<Vec<Message>> {
+        match &self.account {
+            Some(account) => Ok(account.listed()),
+            None => self.maildrop.list(),
+        }
+    }
+
+    /// The message itself, to be read piece by piece.
+    fn open(&self, message: &Message) -> io::Result<Box<dyn Read + '_>> {
+        match (&self.account, message.in_inbox()) {
+            (Some(account), Some(uid)) => {
+                let content = account.read(|mailboxes| {
+                    let message = mailboxes.get(INBOX)?.message(uid)?;
+                    Some(message.content())
+                });
+                Ok(Box::new(Cursor::new(
+                    content.ok_or(io::ErrorKind::NotFound)?,
+                )))
+            }
+            _ => self.maildrop.source.open(message),
+        }
+    }
+
+    /// Deletes messages for good, and gives how many are gone.
+    fn delete(&self, mut messages: Vec<&Message>, connection: usize) -> usize {
+        match &self.account {
+            Some(account) => {
+                let mut uids: Vec<u32> = messages.iter().filter_map(|one| one.in_inbox()).collect();
+                uids.sort_unstable();
+                account.change(|mailboxes| {
+                    let inbox = mailboxes.get_mut(INBOX);
+                    inbox.map(|inbox| inbox.remove(&uids))
+                });
+            }
+            None => {
+                let source = &self.maildrop.source;
+                messages.retain(|message| {
+                    let result = source.remove(message, &mut locked(&self.maildrop.known));
+                    result.is_ok()
+                });
+            }
+        }
+        for message in &messages {
+            self.maildrop.note_deletion(message, connection);
+        }
+        messages.len()
+    }
 }
 
 impl Drop for Hold<'_> {

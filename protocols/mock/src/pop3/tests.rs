@@ -321,7 +321,7 @@ fn auth_carries_every_mechanism() {
 #[test]
 fn a_maildrop_has_one_holder() {
     let drop = maildrop();
-    let held = drop.hold("user");
+    let held = drop.hold("user".to_owned(), None);
     let said = talk(&drop, &["USER user", "PASS x", "STAT"]);
     assert!(said.contains("-ERR [IN-USE] the maildrop is open elsewhere\n-ERR log in first\n"));
     assert!(talk(&drop, &["USER other", "PASS x"]).ends_with("+OK 2 messages\n"));

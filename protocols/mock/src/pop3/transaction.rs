@@ -177,7 +177,14 @@ impl Conversation<'_> {
                 |flaw| matches!(flaw, Flaw::CutBody(named) if is_named(*named, number, session)),
             );
         let cut = is_cut.then_some(size / 2);
-        self.send(message, said, &format!("+OK {told} octets"), None, cut)
+        self.send(
+            session,
+            message,
+            said,
+            &format!("+OK {told} octets"),
+            None,
+            cut,
+        )
     }
 
     /// RFC 1939 section 7: `"TOP" SP number SP lines`.
@@ -192,12 +199,20 @@ impl Conversation<'_> {
         };
         let (number, message) = self.message(session, Some(number))?;
         let said = self.consult(Event::Top, &[&number.to_string(), &message.uid()])?;
-        self.send(message, said, "+OK the top follows", Some(lines), None)
+        self.send(
+            session,
+            message,
+            said,
+            "+OK the top follows",
+            Some(lines),
+            None,
+        )
     }
 
     /// Sends a message or its top, piece by piece; of one that is cut, only so many octets.
     fn send(
         &mut self,
+        session: &Session<'_>,
         message: &Message,
         said: Option<String>,
         reply: &str,
@@ -205,7 +220,7 @@ impl Conversation<'_> {
         cut: Option<u64>,
     ) -> Result {
         let maildrop = self.maildrop;
-        let Ok(mut reader) = maildrop.source.open(message) else {
+        let Ok(mut reader) = session.hold.open(message) else {
             return Err(self.refusal("SYS/TEMP", "this message cannot be read"));
         };
         let is_whole = said.as_ref().is_some_and(|said| said.contains('\n'));

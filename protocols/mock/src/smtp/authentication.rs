@@ -23,6 +23,9 @@ impl Conversation<'_> {
             return Ok(());
         }
         self.peer.start_tls()?;
+        if let Some(transcript) = &mut self.transcript {
+            transcript.began_tls();
+        }
         self.forget_transaction();
         self.hello = None;
         self.login = None;
@@ -43,7 +46,15 @@ impl Conversation<'_> {
 
     /// Whether a mechanism is offered, now.
     pub fn offers_mechanism(&self, mechanism: Mechanism) -> bool {
-        self.mta.has_mechanism(mechanism) && (!mechanism.is_bound() || self.end_point().is_some())
+        let tells_password = matches!(mechanism, Mechanism::Plain | Mechanism::Login);
+        self.mta.has_mechanism(mechanism)
+            && (!mechanism.is_bound() || self.end_point().is_some())
+            && (tells_password || !self.takes_any_login())
+    }
+
+    /// Whether whoever logs in is believed.
+    fn takes_any_login(&self) -> bool {
+        self.mta.takes_any_login && self.mta.users.is_empty()
     }
 
     fn end_point(&self) -> Option<Vec<u8>> {
@@ -85,6 +96,11 @@ impl Conversation<'_> {
     }
 
     fn exchange(&mut self, mechanism: Mechanism, initial: Option<Vec<u8>>) -> Result {
+        if self.takes_any_login() {
+            let user = self.claim(mechanism, initial)?;
+            self.log_in(user, mechanism);
+            return self.say_or(None, 235, "2.7.0", "Welcome");
+        }
         let guard = Guard {
             users: &self.mta.users,
             end_point: self.end_point(),
@@ -114,6 +130,27 @@ impl Conversation<'_> {
         }
     }
 
+    /// Who somebody claims to be by PLAIN (RFC 4616 section 2) or LOGIN.
+    fn claim(&mut self, mechanism: Mechanism, initial: Option<Vec<u8>>) -> Result<String> {
+        let said = match (mechanism, initial) {
+            (_, Some(initial)) => initial,
+            (Mechanism::Login, None) => self.challenge(b"Username:")?,
+            (_, None) => self.challenge(b"")?,
+        };
+        let name = match mechanism {
+            Mechanism::Login => {
+                self.challenge(b"Password:")?;
+                Some(said.as_slice())
+            }
+            _ => said.split(|byte| *byte == 0).nth(1),
+        };
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        match name.filter(|name| !name.is_empty()) {
+            Some(name) => Ok(name.to_owned()),
+            None => Err(self.wrong(535, "5.7.8", "a name is missing")),
+        }
+    }
+
     fn log_in(&mut self, user: String, mechanism: Mechanism) {
         let mechanism = mechanism.name();
         self.login = Some(Login { user, mechanism });
@@ -123,6 +160,9 @@ impl Conversation<'_> {
     fn challenge(&mut self, challenge: &[u8]) -> Result<Vec<u8>> {
         self.say(&Reply::new(334, "", BASE64_STANDARD.encode(challenge)))?;
         let line = self.read_line(|_| AUTHENTICATION)?;
+        if let Some(transcript) = &mut self.transcript {
+            transcript.heard_secret();
+        }
         self.check_unread(true);
         match line.as_str() {
             // Section 4: the client gives up.

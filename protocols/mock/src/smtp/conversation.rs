@@ -9,6 +9,7 @@ use super::command::{self, is_domain, longest};
 use super::reply::Reply;
 use super::rule::Event;
 use super::transaction::Transaction;
+use super::transcript::Transcript;
 use super::Mta;
 use crate::peer::Peer;
 use crate::rule::Course;
@@ -28,6 +29,8 @@ pub(super) struct Conversation<'c> {
     is_turned_away: bool,
     /// The command under way, for what is said of it.
     pub line: String,
+    /// What was said, where that is wanted.
+    pub transcript: Option<Transcript>,
     /// This command is the last.
     pub is_over: bool,
 }
@@ -86,6 +89,7 @@ impl<'c> Conversation<'c> {
             needs_reset: false,
             is_turned_away: false,
             line: String::new(),
+            transcript: mta.transcripts.as_ref().map(|_| Transcript::default()),
             is_over: false,
         }
     }
@@ -125,6 +129,9 @@ impl<'c> Conversation<'c> {
 
     fn serve_one(&mut self) -> Result {
         let line = self.read_line(longest)?;
+        if let Some(transcript) = &mut self.transcript {
+            transcript.heard(&line);
+        }
         let (verb, rest) = command::split(&line);
         if verb == "BDAT" {
             // Whatever is wrong, its chunk must be read.
@@ -250,7 +257,25 @@ impl<'c> Conversation<'c> {
     pub fn say(&mut self, reply: &Reply) -> io::Result<()> {
         self.is_over |= reply.code == 421;
         let is_enhanced = self.offers("ENHANCEDSTATUSCODES");
-        self.peer.write_all(reply.to_wire(is_enhanced).as_bytes())
+        let wire = reply.to_wire(is_enhanced);
+        if let Some(transcript) = &mut self.transcript {
+            transcript.said(&wire);
+        }
+        self.peer.write_all(wire.as_bytes())
+    }
+
+    /// Puts a message and what was said of it where that is wanted.
+    pub fn write_transcript(&mut self, content: Option<&[u8]>, replies: &[Reply], chunks: bool) {
+        let is_enhanced = self.offers("ENHANCEDSTATUSCODES");
+        let replies = replies.iter().map(|reply| reply.to_wire(is_enhanced));
+        let replies: String = replies.collect();
+        let (Some(folder), Some(transcript)) = (&self.mta.transcripts, &mut self.transcript) else {
+            return;
+        };
+        if let Some(content) = content {
+            // The message is delivered whether this works or not.
+            let _ = transcript.write(folder, content, !chunks, &replies);
+        }
     }
 
     /// Says what a rule says, or else this.

@@ -10,6 +10,7 @@
 //! | `reply.rs` | what the server says |
 //! | `rule.rs` | what it does other than usual |
 //! | `letter.rs`, `store.rs` | what was accepted, and where it goes |
+//! | `transcript.rs` | the conversation that brought a message |
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -55,9 +56,11 @@ mod reply;
 mod rule;
 mod store;
 mod transaction;
+mod transcript;
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,7 +70,7 @@ pub use store::Store;
 
 use self::conversation::Conversation;
 use self::rule::Event;
-use self::store::{Accepted, Draft};
+use self::store::{Accepted, Draft, Trouble};
 use crate::journal::Journal;
 use crate::peer::Peer;
 use crate::rule::Matches;
@@ -84,6 +87,8 @@ pub struct Mta {
     pub without: Vec<String>,
     /// Names and passwords. The password is also the token for XOAUTH2 and OAUTHBEARER.
     pub users: Vec<(String, String)>,
+    /// Whether every login is taken, by PLAIN and LOGIN, where there are no users.
+    pub takes_any_login: bool,
     /// Whether MAIL needs AUTH before it.
     pub requires_login: bool,
     /// Whether nearly everything needs TLS.
@@ -94,6 +99,9 @@ pub struct Mta {
     pub rules: Vec<Rule>,
     /// Where messages go.
     pub store: Store,
+    /// The folder where each message is put with the conversation that brought it, if wanted. It is
+    /// made; what cannot be written there is missing.
+    pub transcripts: Option<PathBuf>,
     /// Who is told at once what happens.
     pub notify: Option<Notify>,
     accepted: Mutex<Accepted>,
@@ -138,11 +146,13 @@ impl Default for Mta {
             lmtp: false,
             without: Vec::new(),
             users: Vec::new(),
+            takes_any_login: false,
             requires_login: false,
             requires_tls: false,
             max_size: MAX_SIZE,
             rules: Vec::new(),
             store: Store::default(),
+            transcripts: None,
             notify: None,
             accepted: Mutex::default(),
             has_accepted: Condvar::new(),
@@ -196,8 +206,9 @@ impl Mta {
     }
 
     /// Keeps a letter. An error says that it could not be kept.
-    fn accept(&self, mut letter: Letter, draft: Draft) -> io::Result<()> {
-        self.store.keep(&mut letter, draft)?;
+    fn accept(&self, mut letter: Letter, draft: Draft) -> Result<(), Trouble> {
+        let protocol = if self.lmtp { "LMTP" } else { "ESMTP" };
+        self.store.keep(&mut letter, draft, protocol)?;
         if let Some(notify) = &self.notify {
             notify(&News::Letter(&letter));
         }

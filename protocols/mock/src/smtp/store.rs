@@ -1,16 +1,20 @@
-//! Where messages go: memory, a Maildir, or stdout.
+//! Where messages go: memory, mailboxes, a Maildir, or stdout.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::letter::Letter;
+use super::reply::Reply;
+use crate::mail::Postman;
+use crate::mailbox::Refusal;
 
 /// Where messages go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub enum Store {
     /// They stay with their letters; the oldest are forgotten when there are too many.
     #[default]
@@ -19,6 +23,8 @@ pub enum Store {
     Maildir(PathBuf),
     /// They are printed, each with its envelope before it and a line of equals signs behind it.
     Stdout,
+    /// They are put into the mailboxes of their recipients, which other services share.
+    Mailboxes(Arc<Postman>),
 }
 
 /// A message that is coming in, and that nobody sees yet.
@@ -31,16 +37,24 @@ impl Store {
     /// A place for the next message.
     pub(super) fn open(&self) -> io::Result<Draft> {
         match self {
-            Store::Memory | Store::Stdout => Ok(Draft::Memory(Vec::new())),
+            Store::Memory | Store::Stdout | Store::Mailboxes(_) => Ok(Draft::Memory(Vec::new())),
             Store::Maildir(folder) => NewFile::create(folder).map(Draft::File),
         }
     }
 
     /// Puts a whole message where it belongs, if that is not the letter.
-    pub(super) fn keep(&self, letter: &mut Letter, draft: Draft) -> io::Result<()> {
+    pub(super) fn keep(
+        &self,
+        letter: &mut Letter,
+        draft: Draft,
+        protocol: &str,
+    ) -> Result<(), Trouble> {
         match (self, draft) {
-            (_, Draft::File(file)) => file.keep(),
-            (Store::Stdout, Draft::Memory(content)) => print(letter, &content),
+            (_, Draft::File(file)) => Ok(file.keep()?),
+            (Store::Stdout, Draft::Memory(content)) => Ok(print(letter, &content)?),
+            (Store::Mailboxes(postman), Draft::Memory(content)) => {
+                Ok(postman.deliver(letter, protocol, &content)?)
+            }
             (_, Draft::Memory(content)) => {
                 letter.content = content;
                 Ok(())
@@ -49,7 +63,53 @@ impl Store {
     }
 }
 
+/// Why a message is not kept.
+pub(super) enum Trouble {
+    Store(io::Error),
+    Mailbox(Refusal),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Store(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Trouble {
+        Trouble::Mailbox(refusal)
+    }
+}
+
+impl Trouble {
+    /// What the client is told (RFC 3463 sections 3.3 and 3.4).
+    pub fn reply(&self) -> Reply {
+        match self {
+            Trouble::Store(error) => Reply::new(451, "4.3.0", format!("the store fails: {error}")),
+            Trouble::Mailbox(refusal) => refused(*refusal),
+        }
+    }
+}
+
+/// What a client is told of a mailbox that takes nothing.
+pub(super) fn refused(refusal: Refusal) -> Reply {
+    match refusal {
+        Refusal::NoMailbox => Reply::new(550, "5.1.1", "there is no such mailbox"),
+        Refusal::Full => Reply::new(452, "4.2.2", "the mailbox is full"),
+        Refusal::TooLarge => Reply::new(552, "5.3.4", refusal.to_string()),
+        other => Reply::new(451, "4.3.0", other.to_string()),
+    }
+}
+
 impl Draft {
+    /// What came, where that is in memory.
+    pub(super) fn content(&self) -> Option<&[u8]> {
+        match self {
+            Draft::Memory(content) => Some(content),
+            Draft::File(_) => None,
+        }
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Draft::Memory(content) => {

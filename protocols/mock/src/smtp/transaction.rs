@@ -8,7 +8,7 @@ use super::conversation::{Break, Conversation, Result, IDLE};
 use super::letter::Letter;
 use super::reply::Reply;
 use super::rule::Event;
-use super::store::Draft;
+use super::store::{refused, Draft, Store};
 
 /// What is known of a message.
 pub(super) struct Transaction {
@@ -135,6 +135,10 @@ impl Conversation<'_> {
         if count >= RECIPIENTS {
             let why = "Too many recipients";
             return Err(Break::Refused(Reply::new(452, "4.5.3", why)));
+        }
+        if let Store::Mailboxes(postman) = &self.mta.store {
+            let room = postman.room_for(envelope.path);
+            room.map_err(|refusal| Break::Refused(refused(refusal)))?;
         }
         let said = self.consult(Event::Rcpt, &[envelope.path])?;
         if let Some(transaction) = &mut self.transaction {
@@ -322,10 +326,14 @@ impl Conversation<'_> {
         };
         let decided = self.decide(&transaction.recipients);
         let mut replies = decided.replies;
+        let copy = match (&self.mta.transcripts, draft.content()) {
+            (Some(_), Some(content)) => Some(content.to_vec()),
+            _ => None,
+        };
         if !decided.accepted.is_empty() {
             let letter = self.letter(transaction, decided.accepted, size, by_chunks);
-            if let Err(error) = self.mta.accept(letter, draft) {
-                let trouble = Reply::new(451, "4.3.0", format!("the store fails: {error}"));
+            if let Err(trouble) = self.mta.accept(letter, draft) {
+                let trouble = trouble.reply();
                 replies
                     .iter_mut()
                     .for_each(|reply| match reply.is_refusal() {
@@ -334,6 +342,7 @@ impl Conversation<'_> {
                     });
             }
         }
+        self.write_transcript(copy.as_deref(), &replies, by_chunks);
         for reply in &replies {
             self.say(reply)?;
             self.needs_reset |= by_chunks && !self.mta.lmtp && reply.is_refusal();

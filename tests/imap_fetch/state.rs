@@ -1,0 +1,187 @@
+//! What is remembered from run to run, and what is not lost by what goes wrong.
+
+use super::*;
+
+fn invalidate(imap: &Imap) {
+    imap.account().change(|mailboxes| {
+        let id = mailboxes.get("INBOX").unwrap().id();
+        mailboxes.invalidate(id);
+    });
+}
+
+#[test]
+fn each_mailbox_has_a_state_of_its_own() {
+    let imap = imap(2);
+    imap.fill("Liste/Größe", &[&message(9, 9)]);
+    let folder = folder();
+    fetch(&imap, folder.path(), &MAILDIR).exits(0);
+    let url = imap.url("Liste/Gr%C3%B6%C3%9Fe");
+    let mut other = fetching(&url, folder.path(), &MAILDIR);
+    let run = Run::from(other.output().unwrap()).exits(0);
+    assert_eq!(uids(&run, "stored"), [1]);
+    assert_eq!(stored(folder.path()).len(), 3);
+    let states = names(&folder.path().join("states/proto/imap"));
+    let states: Vec<_> = states
+        .iter()
+        .filter(|name| name.ends_with(".state"))
+        .collect();
+    assert_eq!(states.len(), 2, "{states:?}");
+    assert!(states[0].starts_with("fred%40localhost%3A"), "{states:?}");
+}
+
+#[test]
+fn what_is_gone_is_forgotten() {
+    let imap = imap(3);
+    let folder = folder();
+    let options = ["--maildir", "mail", "--state", "state"];
+    fetch(&imap, folder.path(), &options).exits(0);
+    imap.account().change(|mailboxes| {
+        mailboxes.get_mut("INBOX").unwrap().remove(&[2]);
+    });
+    // Looking for some messages says nothing of the others.
+    let some = [&options[..], &["3", "--new"]].concat();
+    fetch(&imap, folder.path(), &some).exits(0);
+    let state = || fs::read_to_string(folder.path().join("state")).unwrap();
+    assert!(!state().contains("\n- "));
+    fetch(&imap, folder.path(), &options).exits(0);
+    assert_eq!(state().matches("\n- ").count(), 1, "{}", state());
+}
+
+#[test]
+fn another_uidvalidity_is_told_and_nothing_is_stored_twice() {
+    for store in ["--maildir", "--eml-dir", "--mbox"] {
+        let twins: [&[u8]; 3] = [b"A: 1\n\nx\n", b"A: 1\n\nx\n", b"A: 2\n\ny"];
+        let imap = Imap::of(&twins);
+        let folder = folder();
+        let options = [store, "mail", "--state", "state"];
+        fetch(&imap, folder.path(), &options).exits(0);
+        invalidate(&imap);
+        imap.fill("INBOX", &[b"A: 1\n\nx\n", b"A: 3\n"]);
+        let run = fetch(&imap, folder.path(), &options).exits(0);
+        let run = run.says("another UIDVALIDITY");
+        // Of three that are equal, two were stored before.
+        assert_eq!(uids(&run, "stored"), [4, 5], "{store}");
+        let run = fetch(&imap, folder.path(), &options).exits(0);
+        assert_eq!(run.text(), "", "{store}");
+        assert!(!run.stderr.contains("UIDVALIDITY"), "{}", run.stderr);
+        if store == "--maildir" {
+            assert_eq!(stored(folder.path()).len(), 5);
+        }
+        // What was known of the old UIDs is forgotten.
+        let state = fs::read_to_string(folder.path().join("state")).unwrap();
+        let (stored, forgotten) = (state.matches("\n+ "), state.matches("\n- "));
+        assert_eq!((stored.count(), forgotten.count()), (8, 3), "{store}");
+    }
+}
+
+#[test]
+fn a_limit_counts_what_is_new_alone() {
+    let imap = imap(3);
+    let folder = folder();
+    fetch(&imap, folder.path(), &MAILDIR).exits(0);
+    invalidate(&imap);
+    imap.fill("INBOX", &[b"A: 4\n", b"A: 5\n"]);
+    let options = ["--maildir", "mail", "--limit", "1"];
+    for uid in [4, 5] {
+        let run = fetch(&imap, folder.path(), &options).exits(0);
+        assert_eq!(uids(&run, "stored"), [uid]);
+    }
+    assert_eq!(stored(folder.path()).len(), 5);
+}
+
+#[test]
+fn a_url_may_say_which_uids_it_means() {
+    let imap = imap(1);
+    let validity = imap
+        .account()
+        .read(|mailboxes| mailboxes.get("INBOX").unwrap().uid_validity());
+    let folder = folder();
+    for (number, code) in [(validity, 0), (validity + 1, 69)] {
+        let url = imap.url(&format!("INBOX;UIDVALIDITY={number}/;UID=1"));
+        let mut command = fetching(&url, folder.path(), &[]);
+        Run::from(command.output().unwrap()).exits(code);
+    }
+}
+
+#[test]
+fn after_a_lost_connection_it_goes_on_without_storing_twice() {
+    for (what, rule) in [
+        ("--maildir", "message=3 count=1 drop"),
+        ("--mbox", "message=3 count=1 drop"),
+        ("--eml-dir", "message=3 count=1 reset"),
+        ("--mbox", "search count=1 drop"),
+        ("--mbox", "fetch count=1 reply=BYE [UNAVAILABLE] later"),
+        ("--mbox", "login count=1 reply=NO [INUSE] later"),
+        ("--mbox", "connect count=1 reply=BYE busy"),
+    ] {
+        let imap = with(5, "", &[rule], &[]);
+        let folder = folder();
+        let options = [what, "mail", "--retry", "1"];
+        let run = fetch(&imap, folder.path(), &options);
+        let run = run.exits(0).says("trying again");
+        assert_eq!(uids(&run, "stored"), [1, 2, 3, 4, 5], "{rule}");
+    }
+}
+
+#[test]
+fn stdout_gets_no_message_twice() {
+    let imap = with(3, "", &["message=3 count=1 drop"], &[]);
+    let folder = folder();
+    let run = fetch(&imap, folder.path(), &["--retry", "1"]).exits(0);
+    for number in 1..=3 {
+        let subject = format!("\nSubject: Message {number}\n");
+        assert_eq!(run.text().matches(&subject).count(), 1, "{number}");
+    }
+    // Other UIDs mean other messages.
+    let mut server = server(3);
+    server.rules.push("message=3 count=1 drop".parse().unwrap());
+    server.flaws.push("new-uidvalidity".parse().unwrap());
+    let imap = Imap::with(server, Options::default());
+    let run = fetch(&imap, folder.path(), &["--retry", "1"]);
+    run.exits(69).says("UIDVALIDITY");
+}
+
+/// A small file system, if we may have one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Option<SmallDisk> {
+        let folder = folder();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "none"]);
+        let mounted = mount.arg(folder.path()).output();
+        let is_mounted = mounted.is_ok_and(|output| output.status.success());
+        is_mounted.then(|| SmallDisk(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let Some(disk) = SmallDisk::new() else {
+        return;
+    };
+    let messages: Vec<Vec<u8>> = (1..=8).map(|number| message(number, 2_000)).collect();
+    let pieces: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    let imap = Imap::of(&pieces);
+    let folder = folder();
+    let mail = disk.0.path().join("mail");
+    let options = ["--maildir", mail.to_str().unwrap(), "--mark-seen"];
+    let run = fetch(&imap, folder.path(), &options).exits(74);
+    let run = run.says("No space left");
+    let whole = maildir(&mail);
+    assert!(whole.iter().all(|text| messages.contains(text)), "{run:?}");
+    assert_eq!(imap.heard_of("UID STORE"), [""; 0]);
+    let mut remount = Command::new("mount");
+    remount.args(["-o", "remount,size=8m"]).arg(disk.0.path());
+    assert!(remount.status().unwrap().success());
+    fetch(&imap, folder.path(), &options).exits(0);
+    let mut all = maildir(&mail);
+    all.sort();
+    assert!(all == messages);
+}
