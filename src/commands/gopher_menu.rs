@@ -90,7 +90,7 @@ impl Looking<'_> {
     }
 
     /// Gives the words to the first item that can use them.
-    fn words_for<'w>(&self, target: Target, words: &mut Option<&'w str>) -> Result<Target> {
+    fn words_for(&self, target: Target, words: &mut Option<&str>) -> Result<Target> {
         match target.kind {
             Kind::Search => searching(target, words.take()),
             _ => Ok(target),

@@ -129,6 +129,7 @@ impl Posting<'_> {
         // A connection that is lost costs the article that was under way; the next goes over another.
         while left.peek().is_some() {
             let before = left.len();
+            let mut is_told = false;
             let result = service.converse(record, |session, record| {
                 record.stage = Stage::Transfer;
                 let mut is_first = true;
@@ -138,14 +139,15 @@ impl Posting<'_> {
                         return posted.error.map_or(Ok(()), Err);
                     }
                     let is_lost = is_lost(&posted) || !session.connection().is_in_step();
-                    if is_lost && !is_first && matches!(posted.fate, Fate::NotSent) {
-                        break;
+                    // One that was not begun on a connection that had served before gets another.
+                    if !is_lost || is_first || !matches!(posted.fate, Fate::NotSent) {
+                        self.tell(&article.name, Some(article), &posted)?;
+                        left.next();
+                        is_first = false;
                     }
-                    self.tell(&article.name, Some(article), &posted)?;
-                    left.next();
-                    is_first = false;
                     if is_lost {
-                        break;
+                        is_told = true;
+                        return posted.error.map_or(Ok(()), Err);
                     }
                 }
                 Ok(())
@@ -153,6 +155,7 @@ impl Posting<'_> {
             tries = if left.len() < before { 0 } else { tries + 1 };
             match result {
                 Ok(()) if tries == 0 => {}
+                Err(_) if is_told && tries == 0 => {}
                 Ok(()) => return Ok(()),
                 Err(error @ Error::Io { .. }) => return Err(error),
                 Err(error)

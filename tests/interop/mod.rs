@@ -4,7 +4,10 @@
 mod dovecot_imap;
 mod dovecot_imap_fetch;
 mod dovecot_pop3;
+mod gophernicus;
+mod mail_check;
 mod mail_server;
+mod mock_mail_peers;
 mod nginx;
 mod postfix;
 mod postfix_amounts;

@@ -62,7 +62,7 @@ pub const WORDS: Words = Words {
         word(
             "LIST COUNTS",
             "which groups are there, and with how many articles?",
-            "RFC 6048 section 2.2",
+            "RFC 6048 section 3.2",
         ),
         word(
             "LIST NEWSGROUPS",
@@ -139,7 +139,7 @@ pub const WORDS: Words = Words {
         word("437", "it is not wanted, ever", "RFC 3977 section 6.3.2"),
         word("440", "posting is not allowed", "RFC 3977 section 6.3.1"),
         word("441", "the article was not taken", "RFC 3977 section 6.3.1"),
-        word("480", "who are you? Log in first", "RFC 4643 section 2.1"),
+        word("480", "who are you? Log in first", "RFC 3977 section 3.2.1"),
         word(
             "481",
             "no: these credentials are not good",

@@ -26,7 +26,7 @@
 //!
 //! let messages = mail.wait_for("b@example.org", 1, Duration::from_secs(5));
 //! let text = String::from_utf8(messages[0].content().to_vec())?;
-//! assert!(text.starts_with("Return-Path: <a@x>\r\nReceived: from me "));
+//! assert!(text.starts_with("Return-Path: <a@x>\r\nReceived: from me\r\n"));
 //! assert!(text.ends_with("Subject: hi\r\n\r\nHello\r\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

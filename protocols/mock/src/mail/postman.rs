@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -179,7 +178,6 @@ fn trace(letter: &Letter, protocol: &str) -> String {
     // RFC 3848.
     let encrypted = if letter.is_encrypted { "S" } else { "" };
     let authenticated = if letter.user.is_some() { "A" } else { "" };
-    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let recipient = match letter.recipients.as_slice() {
         [(one, _)] => format!("\r\n\tfor <{one}>"),
         _ => String::new(),
@@ -188,7 +186,7 @@ fn trace(letter: &Letter, protocol: &str) -> String {
     let now = now.strip_suffix("GMT").unwrap_or(&now);
     format!(
         "Return-Path: <{sender}>\r\n\
-         Received: from {hello} ([{client}])\r\n\
+         Received: from {hello}\r\n\
          \tby localhost (mock) with {protocol}{encrypted}{authenticated} id {connection}{recipient};\r\n\
          \t{now}+0000\r\n"
     )

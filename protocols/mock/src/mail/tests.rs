@@ -100,7 +100,7 @@ fn what_comes_in_is_there_for_whoever_asks() {
     );
     assert!(heard.contains("+OK 1 messages\r\n"), "{heard}");
     assert!(
-        heard.contains("Return-Path: <a@x>\r\nReceived: from me "),
+        heard.contains("Return-Path: <a@x>\r\nReceived: from me\r\n"),
         "{heard}"
     );
     assert!(

@@ -79,9 +79,12 @@ fn local_part(address: &str) -> &str {
 mod tests {
     use super::*;
 
+    /// A name, and the user that it means.
+    type Meant<'m> = (&'m str, Option<&'m str>);
+
     #[test]
     fn addresses_and_logins_meet() {
-        let table: &[(&[&str], Option<&str>, &[(&str, Option<&str>)])] = &[
+        let table: &[(&[&str], Option<&str>, &[Meant])] = &[
             (
                 &[],
                 None,

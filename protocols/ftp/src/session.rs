@@ -1,0 +1,302 @@
+//! Logged in: folders and files by their names. What moves bytes is in `session/transfer.rs`.
+
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+use proto_transport::{Connection, Connector, Endpoint, Result, StatusReply};
+
+use crate::client::{ask_features, FEATURES};
+use crate::data::DataPolicy;
+use crate::listing::{fact_line, Entry, Facts, Kind};
+use crate::moment::Moment;
+use crate::reply::{self, Digest, Features, No};
+use crate::request::{Path, Request, Type};
+use crate::wire::{ask, expect, no};
+
+pub use transfer::Visit;
+
+/// A server that has let us in.
+pub struct Session {
+    connection: Connection,
+    connector: Connector,
+    endpoint: Endpoint,
+    features: Features,
+    is_protected: bool,
+    policy: DataPolicy,
+    shows_hidden: bool,
+    /// How files are to travel.
+    kind: Type,
+    /// What the server was last told of that; before, it is type A (RFC 959 section 5.1).
+    told_kind: Option<Type>,
+    has_extended: bool,
+    lists_facts: bool,
+    chosen_hash: Option<String>,
+}
+
+/// Digests by commands of their own, the strongest first.
+const OLD_HASHES: [(&str, &str); 5] = [
+    ("XSHA512", "SHA-512"),
+    ("XSHA256", "SHA-256"),
+    ("XSHA1", "SHA-1"),
+    ("XMD5", "MD5"),
+    ("XCRC", "CRC32"),
+];
+
+impl Session {
+    pub(crate) fn new(
+        mut connection: Connection,
+        connector: Connector,
+        endpoint: Endpoint,
+        is_protected: bool,
+    ) -> Result<Session> {
+        connection.doing(FEATURES);
+        let features = ask_features(&mut connection)?;
+        // RFC 2640 wants nothing said, but some servers turn UTF-8 on only so.
+        if features.offers("UTF8") {
+            ask(&mut connection, &Request::OptionUtf8)?;
+        }
+        Ok(Session {
+            connection,
+            connector,
+            endpoint,
+            lists_facts: features.offers("MLST") || features.offers("MLSD"),
+            features,
+            is_protected,
+            policy: DataPolicy::default(),
+            shows_hidden: false,
+            kind: Type::Image,
+            told_kind: None,
+            has_extended: true,
+            chosen_hash: None,
+        })
+    }
+
+    /// The control connection, for what it knows of itself.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What the server can do.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// How data connections are to be made.
+    pub fn set_data_policy(&mut self, policy: DataPolicy) {
+        self.policy = policy;
+    }
+
+    /// How files are to travel; without this, as they are.
+    pub fn set_type(&mut self, kind: Type) {
+        self.kind = kind;
+    }
+
+    /// Whether LIST asks for hidden files (`-a`). Servers that do not hand it to `ls` may take it for
+    /// a name. MLSD needs no such thing.
+    pub fn show_hidden(&mut self, shows: bool) {
+        self.shows_hidden = shows;
+    }
+
+    /// Whether more can be said. After a transfer whose end was lost, nothing can.
+    pub fn is_usable(&mut self) -> bool {
+        self.connection.is_reusable()
+    }
+
+    /// The folder that we are in.
+    pub fn working_folder(&mut self) -> Result<Path> {
+        self.connection.doing("asking for the folder");
+        let reply = expect(&mut self.connection, &Request::WorkingFolder, 257)?;
+        match reply::quoted_path(reply::first(&reply)) {
+            Some(path) if !path.is_empty() => Path::new(path),
+            _ => Err(self.malformed("PWD is answered with a path in quotation marks", &reply)),
+        }
+    }
+
+    /// Goes to a folder.
+    pub fn change_folder(&mut self, path: &Path) -> Result<()> {
+        self.connection.doing(format!("going to {path}"));
+        expect(
+            &mut self.connection,
+            &Request::ChangeFolder(path.clone()),
+            2,
+        )
+        .map(|_| ())
+    }
+
+    /// How many bytes a file has, as they would travel in type I (RFC 3659 section 4).
+    pub fn size(&mut self, path: &Path) -> Result<u64> {
+        self.tell_type(Type::Image)?;
+        self.connection
+            .doing(format!("asking for the size of {path}"));
+        let reply = expect(&mut self.connection, &Request::Size(path.clone()), 213)?;
+        reply::size(&reply).ok_or_else(|| self.malformed("SIZE is answered with a number", &reply))
+    }
+
+    /// When a file was changed, in UTC (RFC 3659 section 3).
+    pub fn modified(&mut self, path: &Path) -> Result<Moment> {
+        self.connection
+            .doing(format!("asking for the time of {path}"));
+        let reply = expect(&mut self.connection, &Request::Modified(path.clone()), 213)?;
+        reply::modified(&reply)
+            .ok_or_else(|| self.malformed("MDTM is answered with a time", &reply))
+    }
+
+    /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can
+    /// is told by the feature `MFMT`.
+    pub fn set_modified(&mut self, path: &Path, moment: Moment) -> Result<()> {
+        self.connection.doing(format!("setting the time of {path}"));
+        let request = Request::SetModified(moment, path.clone());
+        expect(&mut self.connection, &request, 2).map(|_| ())
+    }
+
+    /// What a path names (MLST, RFC 3659 section 7); `None` where the server cannot tell. Its name is
+    /// as the server writes it there, which may be the whole path; and one that is told as a folder
+    /// itself is a folder.
+    pub fn facts(&mut self, path: &Path) -> Result<Option<Entry>> {
+        if !self.features.offers("MLST") {
+            return Ok(None);
+        }
+        self.connection.doing(format!("asking about {path}"));
+        let reply = expect(
+            &mut self.connection,
+            &Request::MachineFacts(path.clone()),
+            250,
+        )?;
+        let line = reply
+            .lines
+            .get(1)
+            .map(|line| line.strip_prefix(b" ").unwrap_or(line));
+        match line.and_then(fact_line) {
+            Some(Facts::Entry(entry)) => Ok(Some(entry)),
+            Some(Facts::Itself) => Ok(Some(Entry {
+                name: path.as_bytes().to_vec(),
+                kind: Kind::Folder,
+                size: None,
+                modified: None,
+                target: None,
+                mode: None,
+            })),
+            None => Err(self.malformed("MLST is answered with facts in its second line", &reply)),
+        }
+    }
+
+    /// The digest of a file, by the strongest way that the server offers: HASH, or XSHA512 and its
+    /// family; `None` if it offers none.
+    pub fn hash(&mut self, path: &Path) -> Result<Option<Digest>> {
+        const KNOWN: [&str; 4] = ["SHA-256", "SHA-512", "SHA-1", "MD5"];
+        self.tell_type(Type::Image)?;
+        self.connection
+            .doing(format!("asking for the digest of {path}"));
+        let offered = self.features.hashes();
+        let chosen = KNOWN
+            .iter()
+            .find(|known| offered.iter().any(|name| name == *known));
+        if let Some(chosen) = chosen {
+            self.choose_hash(chosen, &offered)?;
+            let request = Request::Digest("HASH", path.clone());
+            let reply = expect(&mut self.connection, &request, 213)?;
+            let digest = reply::hash(reply::first(&reply));
+            let digest = digest.filter(|digest| digest.algorithm == *chosen);
+            let rule = "HASH is answered with the digest of the whole file";
+            return digest.map(Some).ok_or_else(|| self.malformed(rule, &reply));
+        }
+        let known = OLD_HASHES
+            .iter()
+            .find(|(verb, _)| self.features.offers(verb));
+        let Some((verb, algorithm)) = known else {
+            return Ok(None);
+        };
+        let reply = expect(
+            &mut self.connection,
+            &Request::Digest(verb, path.clone()),
+            2,
+        )?;
+        let text = reply.lines.concat();
+        let digest = reply::old_hash(&text, algorithm);
+        digest
+            .map(Some)
+            .ok_or_else(|| self.malformed(format!("{verb} is answered with a digest"), &reply))
+    }
+
+    fn choose_hash(&mut self, wanted: &str, offered: &[String]) -> Result<()> {
+        let in_use = self.chosen_hash.as_ref().or(offered.first());
+        if in_use.is_some_and(|name| name == wanted) {
+            return Ok(());
+        }
+        expect(
+            &mut self.connection,
+            &Request::OptionHash(wanted.to_owned()),
+            2,
+        )?;
+        self.chosen_hash = Some(wanted.to_owned());
+        Ok(())
+    }
+
+    /// Deletes a file.
+    pub fn delete(&mut self, path: &Path) -> Result<()> {
+        self.connection.doing(format!("deleting {path}"));
+        expect(&mut self.connection, &Request::Delete(path.clone()), 2).map(|_| ())
+    }
+
+    /// Gives a file or folder another name. What has that name already may be lost.
+    pub fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
+        self.connection.doing(format!("renaming {from} to {to}"));
+        expect(
+            &mut self.connection,
+            &Request::RenameFrom(from.clone()),
+            350,
+        )?;
+        expect(&mut self.connection, &Request::RenameTo(to.clone()), 2).map(|_| ())
+    }
+
+    /// Makes a folder; its path as the server tells it, if it does.
+    pub fn make_folder(&mut self, path: &Path) -> Result<Option<Path>> {
+        self.connection.doing(format!("making the folder {path}"));
+        let reply = expect(&mut self.connection, &Request::MakeFolder(path.clone()), 2)?;
+        let told = reply::quoted_path(reply::first(&reply));
+        Ok(told.and_then(|path| Path::new(path).ok()))
+    }
+
+    /// Removes a folder that is empty.
+    pub fn remove_folder(&mut self, path: &Path) -> Result<()> {
+        self.connection.doing(format!("removing the folder {path}"));
+        expect(
+            &mut self.connection,
+            &Request::RemoveFolder(path.clone()),
+            2,
+        )
+        .map(|_| ())
+    }
+
+    /// Says goodbye. That it fails matters to nobody any more.
+    pub fn quit(mut self) {
+        if self.connection.is_in_step() && !self.connection.has_unread() {
+            let _ = ask(&mut self.connection, &Request::Quit);
+        }
+    }
+
+    fn tell_type(&mut self, kind: Type) -> Result<()> {
+        if self.told_kind == Some(kind) {
+            return Ok(());
+        }
+        self.connection.doing("choosing the type");
+        expect(&mut self.connection, &Request::Type(kind), 2)?;
+        self.told_kind = Some(kind);
+        Ok(())
+    }
+
+    fn is_unsupported(error: &proto_transport::Error) -> bool {
+        No::of(error) == Some(No::Unsupported)
+    }
+
+    fn no(&self, reply: &StatusReply, expected: &str) -> proto_transport::Error {
+        no(&self.connection, reply, expected)
+    }
+
+    fn malformed(&self, rule: impl Into<String>, reply: &StatusReply) -> proto_transport::Error {
+        self.connection
+            .malformed(rule, reply.to_string().as_bytes())
+    }
+}

@@ -1,0 +1,369 @@
+//! Transfers: a command, a data connection that opens while the command travels, and the reply that
+//! says whether all of it went. Without that reply nothing has succeeded.
+
+use std::io::Read;
+use std::time::Duration;
+
+use proto_transport::{Body, Connection, Error, Result, StatusReply, UntilClose};
+
+use super::Session;
+use crate::data::{accept, connect, listen, peer_host, pour, Mode, Way};
+use crate::listing::{machine_line, Line, Listing};
+use crate::moment::Moment;
+use crate::reply::{extended_passive, first, passive};
+use crate::request::{Path, Request, Type};
+use crate::wire::{ask, expect, hear, say};
+
+/// What is done with the bytes of a file as they stream in.
+pub type Visit<'v> = dyn FnMut(&mut Body<'_, UntilClose>) -> Result<()> + 'v;
+
+/// How long a reply may take that only tells why something else has failed.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Replies at most until an aborted transfer has come to rest: of the transfer, of ABOR, of NOOP, and
+/// one more.
+const LAST_REPLIES: usize = 4;
+
+/// Lines of a listing that are handed on at most. A listing is not held, so that this bounds time
+/// alone.
+const MOST_LINES: u64 = 100_000_000;
+
+impl Session {
+    /// Hands on each line of the listing of a folder; `None` is the folder that we are in. By MLSD
+    /// where the server has it, else by LIST, where a path that holds `*`, `?` or `[` may be taken
+    /// for a pattern. An error of `each` aborts the listing.
+    pub fn list(
+        &mut self,
+        path: Option<&Path>,
+        each: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<()> {
+        if self.lists_facts {
+            match self.list_facts(path, each) {
+                Err(error) if Session::is_unsupported(&error) => self.lists_facts = false,
+                result => return result,
+            }
+        }
+        // Servers from before FEAT may keep their text in another character set.
+        if self.told_kind.is_some() && !self.features.are_told() {
+            self.tell_type(Type::Ascii)?;
+        }
+        self.doing_with("listing", path);
+        let request = Request::List(path.cloned(), self.shows_hidden);
+        let data = self.begin(&request, 0)?;
+        let mut listing = Listing::new(Moment::now());
+        self.receive(data, &mut |body| {
+            each_line(body, &mut |line| each(listing.line(line)))?;
+            each(listing.end())
+        })
+    }
+
+    fn list_facts(
+        &mut self,
+        path: Option<&Path>,
+        each: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<()> {
+        self.doing_with("listing", path);
+        let data = self.begin(&Request::MachineList(path.cloned()), 0)?;
+        self.receive(data, &mut |body| {
+            each_line(body, &mut |line| each(machine_line(line)))
+        })
+    }
+
+    /// Gets a file from `offset` on. `visit` is handed its bytes as they stream in, and must read
+    /// them to their end; its own errors abort the transfer. In type A line ends are CRLF, as they
+    /// come.
+    ///
+    /// What `visit` was handed is all of the file only if this succeeds.
+    pub fn get(&mut self, path: &Path, offset: u64, visit: &mut Visit<'_>) -> Result<()> {
+        self.tell_type(self.kind)?;
+        self.doing_with("getting", Some(path));
+        let data = self.begin(&Request::Retrieve(path.clone()), offset)?;
+        self.receive(data, visit)
+    }
+
+    /// Puts a file: all of `source`, which begins at `offset` of the file. Returns how many bytes of
+    /// `source` went. An error of `source` aborts the transfer; what has come by then may stay.
+    pub fn put(&mut self, path: &Path, offset: u64, source: &mut dyn Read) -> Result<u64> {
+        self.send(
+            "putting",
+            Request::Store(path.clone()),
+            path,
+            offset,
+            source,
+        )
+    }
+
+    /// Puts `source` at the end of a file.
+    pub fn append(&mut self, path: &Path, source: &mut dyn Read) -> Result<u64> {
+        self.send(
+            "appending to",
+            Request::Append(path.clone()),
+            path,
+            0,
+            source,
+        )
+    }
+
+    fn doing_with(&mut self, what: &str, path: Option<&Path>) {
+        let path = path.map_or("the folder".to_owned(), Path::to_string);
+        self.connection.doing(format!("{what} {path}"));
+    }
+
+    fn send(
+        &mut self,
+        doing: &str,
+        request: Request,
+        path: &Path,
+        offset: u64,
+        source: &mut dyn Read,
+    ) -> Result<u64> {
+        self.tell_type(self.kind)?;
+        self.doing_with(doing, Some(path));
+        let mut data = self.begin(&request, offset)?;
+        match pour(&mut data, source, self.kind) {
+            Ok(sent) => {
+                // The end of the data connection is the end of the file (RFC 959 section 3.4.1).
+                drop(data);
+                self.hear_success()?;
+                Ok(sent)
+            }
+            Err(error @ (Error::Io { .. } | Error::Illegal { .. })) => {
+                // Before the data connection ends, so that it does not pass for the file's end.
+                let said = self.connection.write_line(Request::Abort.line());
+                let said = said.and_then(|()| self.connection.flush());
+                drop(data);
+                self.come_to_rest(said);
+                Err(error)
+            }
+            Err(error) => {
+                drop(data);
+                Err(self.explained(error))
+            }
+        }
+    }
+
+    /// Says the command of a transfer; the data connection, once the server has begun.
+    fn begin(&mut self, request: &Request, offset: u64) -> Result<Connection> {
+        let way = self.way()?;
+        if offset > 0 {
+            expect(&mut self.connection, &Request::Restart(offset), 350)?;
+        }
+        say(&mut self.connection, request)?;
+        self.connection.flush()?;
+        let connected = match &way {
+            Way::To(host, port) => {
+                let data = connect(&self.connector, &self.endpoint, host.clone(), *port);
+                Some(data.map_err(|error| self.explained(error))?)
+            }
+            Way::From(_) => None,
+        };
+        let reply = hear(&mut self.connection)?;
+        if !matches!(reply.code, 125 | 150) {
+            // A yes that comes too early leaves open what it was for.
+            if reply.code < 400 {
+                self.connection.give_up_sending();
+            }
+            return Err(self.no(&reply, "125 or 150"));
+        }
+        let data = match (connected, way) {
+            (Some(data), _) => Ok(data),
+            (None, Way::From(listener)) => {
+                accept(&listener, &self.connection, self.connector.timeouts.connect)
+            }
+            (None, Way::To(..)) => Err(self.connection.closed("there is no data connection")),
+        };
+        let mut data = data.map_err(|error| self.explained(error))?;
+        data.doing("transferring data");
+        if self.is_protected {
+            let secured = data.start_tls();
+            if let Err(error) = secured {
+                drop(data);
+                return Err(self.explained(error));
+            }
+        }
+        Ok(data)
+    }
+
+    /// How the data connection will come to be: agreed before the command.
+    fn way(&mut self) -> Result<Way> {
+        let ports = match &self.policy.mode {
+            Mode::Passive => return self.passive(),
+            Mode::Active(ports) => ports.clone(),
+        };
+        if self.is_protected {
+            return Err(Error::illegal(
+                "active mode is not there with TLS; leave it to passive mode",
+            ));
+        }
+        let listener = listen(&self.connection, ports.as_ref())?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::io("listening for the data connection", error))?;
+        if self.has_extended {
+            let reply = ask(&mut self.connection, &Request::ExtendedPort(address))?;
+            if reply.is(2) {
+                return Ok(Way::From(listener));
+            }
+            if !address.ip().to_canonical().is_ipv4() || !reply.is(5) {
+                return Err(self.no(&reply, "200"));
+            }
+            self.has_extended = false;
+        }
+        expect(&mut self.connection, &Request::Port(address), 2)?;
+        Ok(Way::From(listener))
+    }
+
+    fn passive(&mut self) -> Result<Way> {
+        let host = peer_host(&self.connection, &self.connector, &self.endpoint);
+        if self.has_extended {
+            let reply = ask(&mut self.connection, &Request::ExtendedPassive)?;
+            match reply.code {
+                229 => {
+                    let port = extended_passive(first(&reply));
+                    return self.checked(host, port, "EPSV is answered with (|||port|)", &reply);
+                }
+                500..=599 => self.has_extended = false,
+                _ => return Err(self.no(&reply, "229")),
+            }
+        }
+        let reply = expect(&mut self.connection, &Request::Passive, 227)?;
+        let told = passive(first(&reply));
+        let host = match told {
+            Some((address, _)) if self.policy.trusts_address => address.to_string(),
+            _ => host,
+        };
+        let port = told.map(|(_, port)| port);
+        self.checked(host, port, "PASV is answered with six numbers", &reply)
+    }
+
+    fn checked(
+        &self,
+        host: String,
+        port: Option<u16>,
+        rule: &str,
+        reply: &StatusReply,
+    ) -> Result<Way> {
+        let port = port.ok_or_else(|| self.malformed(rule, reply))?;
+        if port < 1024 && !self.policy.allows_low_ports {
+            let rule = "a passive port is 1024 or more (see the policy of data connections)";
+            return Err(self.malformed(rule, reply));
+        }
+        Ok(Way::To(host, port))
+    }
+
+    /// Has the bytes visited, and hears whether they were all.
+    fn receive(&mut self, mut data: Connection, visit: &mut Visit<'_>) -> Result<()> {
+        let mut body = data.body(UntilClose);
+        let visited = visit(&mut body).and_then(|()| match body.next_part()? {
+            None => Ok(()),
+            Some(_) => Err(Error::illegal(
+                "what the server sends was not read to its end",
+            )),
+        });
+        drop(body);
+        // Over TLS some servers wait for this end before they tell theirs.
+        drop(data);
+        match visited {
+            Ok(()) => self.hear_success(),
+            Err(error @ (Error::Closed { .. } | Error::Insecure { .. })) => {
+                Err(self.explained(error))
+            }
+            Err(error) => {
+                let said = self.connection.write_line(Request::Abort.line());
+                self.come_to_rest(said);
+                Err(error)
+            }
+        }
+    }
+
+    /// 226, or 250: all of it went (RFC 959 section 5.4).
+    fn hear_success(&mut self) -> Result<()> {
+        let reply = hear(&mut self.connection)?;
+        match reply.code {
+            226 | 250 => Ok(()),
+            _ => Err(self.no(&reply, "226")),
+        }
+    }
+
+    /// The server's own reason why a data connection has failed, if it gives one soon.
+    fn explained(&mut self, error: Error) -> Error {
+        match self.hear_soon() {
+            Some(reply) if reply.code >= 400 => self.no(&reply, "226"),
+            // It has begun, or believes that it is done: what it says next would be out of place.
+            Some(reply) if reply.is(1) => match self.hear_soon() {
+                Some(reply) if reply.code >= 400 => self.no(&reply, "226"),
+                _ => error,
+            },
+            _ => error,
+        }
+    }
+
+    /// Hears what is left to be said after an abort. The replies to it differ in number, so that the
+    /// reply to a NOOP tells where they end.
+    fn come_to_rest(&mut self, said: Result<()>) {
+        let begun = said.is_ok() && self.hear_soon().is_some();
+        if !begun || self.connection.write_line(Request::Nothing.line()).is_err() {
+            return self.connection.give_up_sending();
+        }
+        for _ in 0..LAST_REPLIES {
+            match self.hear_soon() {
+                Some(reply) if reply.code == 200 => return,
+                Some(_) => {}
+                None => return,
+            }
+        }
+        self.connection.give_up_sending();
+    }
+
+    /// A reply that comes soon. Without one the control connection is given up.
+    fn hear_soon(&mut self) -> Option<StatusReply> {
+        let silence = self.connection.silence();
+        self.connection.set_silence(silence.min(SOON));
+        let reply = hear(&mut self.connection).ok();
+        self.connection.set_silence(silence);
+        if reply.is_none() {
+            self.connection.give_up_sending();
+        }
+        reply
+    }
+}
+
+/// Hands on each line, without its line end, cut where it is longer than a line may be.
+fn each_line(
+    body: &mut Body<'_, UntilClose>,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut lines = 0_u64;
+    let mut begun = Vec::new();
+    while let Some(part) = body.next_part()? {
+        for piece in part.split_inclusive(|byte| *byte == b'\n') {
+            let room = LONGEST.saturating_sub(begun.len());
+            begun.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            if !piece.ends_with(b"\n") {
+                continue;
+            }
+            each(without_end(&begun))?;
+            begun.clear();
+            lines += 1;
+        }
+        if lines > MOST_LINES {
+            return Err(Error::TooLarge {
+                what: "a listing, in lines,".to_owned(),
+                limit: MOST_LINES,
+            });
+        }
+    }
+    // Old servers leave out the last line's end.
+    match begun.is_empty() {
+        true => Ok(()),
+        false => each(without_end(&begun)),
+    }
+}
+
+/// Bytes of a line of a listing at most: a name has 255 on most systems, and a link's target 4096.
+const LONGEST: usize = 64 * 1024;
+
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
