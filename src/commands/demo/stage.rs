@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use clap::Parser;
 use proto_mock::{Options, Server, Service};
@@ -27,7 +28,7 @@ impl Stage {
     /// Makes the folder, and works in it from now on.
     pub fn new(explain: bool) -> Result<Stage> {
         let folder = Folder::make()?;
-        std::env::set_current_dir(&folder.0).map_err(failed)?;
+        std::env::set_current_dir(&folder.path).map_err(failed)?;
         Ok(Stage {
             looking: if explain { "--explain" } else { "--trace" },
             _folder: folder,
@@ -86,24 +87,46 @@ pub fn failed(error: io::Error) -> Error {
 }
 
 /// A folder of our own that goes when the demonstration is over, or is broken off.
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    is_broken_off: Arc<AtomicBool>,
+    /// Ends the process when a signal comes.
+    ending: Option<JoinHandle<()>>,
+}
 
 impl Folder {
     fn make() -> Result<Folder> {
         // Before there is a folder: a signal must not come between.
         let mut signals = Signals::new([SIGINT, SIGTERM])
             .map_err(|error| Error::io("waiting for signals", error))?;
-        let folder = Folder(new_folder()?);
-        let path = folder.0.clone();
-        thread::Builder::new()
-            .spawn(move || {
-                if let Some(signal) = signals.forever().next() {
-                    let _ = fs::remove_dir_all(path);
-                    let _ = emulate_default_handler(signal);
-                }
-            })
-            .map_err(|error| Error::io("waiting for signals", error))?;
+        let mut folder = Folder {
+            path: new_folder()?,
+            is_broken_off: Arc::default(),
+            ending: None,
+        };
+        let (path, is_broken_off) = (folder.path.clone(), Arc::clone(&folder.is_broken_off));
+        let ending = thread::Builder::new().spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                is_broken_off.store(true, Ordering::SeqCst);
+                let _ = fs::remove_dir_all(path);
+                let _ = emulate_default_handler(signal);
+            }
+        });
+        folder.ending = Some(ending.map_err(|error| Error::io("waiting for signals", error))?);
         Ok(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What fails because the folder is gone is no news: the signal is.
+        if let (true, Some(ending)) = (
+            self.is_broken_off.load(Ordering::SeqCst),
+            self.ending.take(),
+        ) {
+            let _ = ending.join();
+        }
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -124,10 +147,4 @@ fn new_folder() -> Result<PathBuf> {
         path = start.with_extension(number.to_string());
     }
     Ok(path)
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
