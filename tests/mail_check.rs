@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::harness::{authority, folder, proto, tls, Run};
 
+mod hostile;
+
 /// The servers that a message goes through.
 struct Way {
     mail: MailServer,

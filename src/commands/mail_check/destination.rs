@@ -11,6 +11,7 @@ use proto_transport::{Endpoint, Result, Security};
 use super::Args;
 use crate::imap::{mailbox_of, Access, ImapArgs};
 use crate::login::UpgradeArgs;
+use crate::mail::Summary;
 use crate::pop3::listed;
 use crate::report::Record;
 
@@ -44,6 +45,9 @@ pub struct Arrived {
 
 /// How much of a message is looked at. Ours is small.
 const MOST: usize = 1024 * 1024;
+
+/// So many messages that a server has found are looked at.
+const CANDIDATES: usize = 20;
 
 /// How much of a header is looked at for the name of the message.
 const HEADER: usize = 64 * 1024;
@@ -187,43 +191,63 @@ fn enter(
     Ok(Box::new(session))
 }
 
+/// Looks for our message. What the server finds may be another's: some look for words that are
+/// only similar.
 fn look_in_mailbox(
     session: &mut proto_imap::Session,
     token: &str,
     keeps: bool,
 ) -> Result<Option<Arrived>> {
     let found = session.search(&Search::all().and(Key::Subject(token.to_owned())))?;
-    let Some(uid) = found.iter().next() else {
-        return Ok(None);
-    };
-    let seen = Instant::now();
-    let uids: UidSet = std::iter::once(uid).collect();
+    let newest = found.ranges().iter().rev();
+    let newest = newest.flat_map(|(first, last)| (*first..=*last).rev());
+    for uid in newest.take(CANDIDATES) {
+        let seen = Instant::now();
+        let uids: UidSet = std::iter::once(uid).collect();
+        let content = fetch_message(session, uid)?;
+        if !is_ours(&content, token) {
+            continue;
+        }
+        let fetched = Instant::now();
+        let left = match keeps {
+            true => None,
+            false => remove(session, &uids).err().map(|error| error.to_string()),
+        };
+        return Ok(Some(Arrived {
+            seen,
+            fetched,
+            content,
+            left,
+        }));
+    }
+    Ok(None)
+}
+
+/// Whether a message is the one that we have sent.
+fn is_ours(message: &[u8], token: &str) -> bool {
+    Summary::of(message).subject.contains(token)
+}
+
+fn fetch_message(session: &mut proto_imap::Session, wanted: u32) -> Result<Vec<u8>> {
     let items = vec![Item::Section(SectionItem::new("")?)];
+    let uids: UidSet = std::iter::once(wanted).collect();
     let mut content = Vec::new();
-    session.fetch([Fetch::new(uids.clone(), items)], &mut |fetched| {
+    session.fetch([Fetch::new(uids, items)], &mut |fetched| {
         match fetched {
-            Fetched::Section { content: body, .. } => {
+            Fetched::Section {
+                uid, content: body, ..
+            } if uid == wanted => {
                 content.clear();
                 while let Some(part) = body.next_part()? {
                     add(&mut content, part, MOST);
                 }
             }
             Fetched::Window { result, .. } => result?,
-            Fetched::Message { .. } => {}
+            Fetched::Section { .. } | Fetched::Message { .. } => {}
         }
         Ok(())
     })?;
-    let fetched = Instant::now();
-    let left = match keeps {
-        true => None,
-        false => remove(session, &uids).err().map(|error| error.to_string()),
-    };
-    Ok(Some(Arrived {
-        seen,
-        fetched,
-        content,
-        left,
-    }))
+    Ok(content)
 }
 
 /// Removes a message, and none that others have marked.
@@ -257,7 +281,7 @@ fn look_in_maildrop(
             false => Request::Retr(message.number),
         };
         let header = fetch(&mut session, request, HEADER)?;
-        if crate::mail::Summary::of(&header).subject.contains(token) {
+        if is_ours(&header, token) {
             found = Some(message.number);
             break;
         }
@@ -271,7 +295,9 @@ fn look_in_maildrop(
     let content = fetch(&mut session, Request::Retr(number), MOST)?;
     let fetched = Instant::now();
     let mut left = None;
-    if !keeps {
+    if !keeps && !is_ours(&content, token) {
+        left = Some("the server gives another message than it has listed".to_owned());
+    } else if !keeps {
         session.delete([number], &mut |_, result| {
             left = result.err().map(|error| error.to_string());
         })?;
