@@ -40,6 +40,8 @@ pub struct Outbox<'a> {
     pub progress: Progress,
     /// Whether help was offered.
     pub hinted: Once,
+    /// Whether it was told that rows cannot be written.
+    pub told: Once,
 }
 
 /// The first pause before another try; each further one is twice as long.
@@ -403,6 +405,7 @@ impl Outbox<'_> {
             tries: letter.tries,
         };
         if let Err(error) = self.ledger.add(&subject, outcomes, error) {
+            self.told.call_once(|| crate::tell(&error));
             self.ledger.fail(exit_code(&error));
         }
     }

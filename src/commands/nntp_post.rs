@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use proto_nntp::{Fate, Group, Header, MessageId, No, Posted, Session, Target, What};
+use proto_nntp::{
+    check_content, Fate, Group, Header, MessageId, No, Posted, Session, Target, What,
+};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;
@@ -107,6 +109,8 @@ impl Posting<'_> {
         let id = parsed.message_id()?;
         let id = id.ok_or_else(|| Error::illegal("there is no Message-ID"))?;
         loaded.header = header;
+        // One that cannot be sent to its end would cost the connection of the others.
+        check_content(&mut loaded.reader()?)?;
         Ok(Article {
             name: message.name().to_owned(),
             groups: parsed.newsgroups()?,

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use proto_smtp::{exchangers, name_servers, Client, Extension, Extensions, Target};
 use proto_transport::escape::escaped;
-use proto_transport::{hide_password, without_password, Connector, Error, Facts, Result, Security, StatusReply};
+use proto_transport::{
+    hide_password, without_password, Connector, Error, Facts, Result, Security, StatusReply,
+};
 use serde_json::{json, Value};
 
 use crate::cli::CommonArgs;

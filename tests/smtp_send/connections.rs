@@ -95,7 +95,11 @@ fn a_connection_that_is_refused_leaves_its_messages_to_the_others() {
     };
     let (run, arrived, tried) = send_copies(sparing, "10", &["-j", "4"]);
     assert_eq!((run.code, arrived, tried), (0, 10, 4), "{run:?}");
-    assert_eq!(run.stderr.matches("a connection less").count(), 3, "{run:?}");
+    assert_eq!(
+        run.stderr.matches("a connection less").count(),
+        3,
+        "{run:?}"
+    );
     assert_eq!(run.text().matches("accepted").count(), 10);
     // When all are refused, each message has its row all the same.
     let sparing = Sparing {
