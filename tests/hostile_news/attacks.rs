@@ -377,7 +377,7 @@ fn flaws_of_a_gopher_server_have_their_status() {
             "file-urls",
             "gopher-menu",
             "1/mock/",
-            &["--follow", "1"],
+            &["--follow", "9"],
             64,
         ),
         ("no-final-dot", "gopher-get", "0/mock/text", &[], 0),
