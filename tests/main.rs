@@ -42,6 +42,7 @@ mod pop3_delete;
 mod pop3_fetch;
 mod pop3_list;
 mod rfc3977;
+mod samples_mail;
 mod sessions;
 mod smtp_probe;
 mod smtp_send;

@@ -168,9 +168,16 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes all that is complete durable and gives it its names.
+    /// Makes all that is complete durable and gives it its names. What has failed once fails for
+    /// ever: the system tells of data that it could not write only once.
     pub fn sync(&mut self) -> io::Result<()> {
         self.all_made()?;
+        let synced = self.sync_made();
+        self.is_broken |= synced.is_err();
+        synced
+    }
+
+    fn sync_made(&mut self) -> io::Result<()> {
         if self.pending.len() < FEW || !self.is_whole {
             sync_files(&self.from, &self.pending)?;
         } else {
@@ -355,6 +362,7 @@ mod tests {
                 }
             }
             assert!(batch.sync().is_err());
+            assert!(batch.sync().is_err(), "the second time");
             assert_eq!(count(folder.path(), "to0"), 0);
             drop(batch);
             assert_eq!(count(folder.path(), "from"), 0);

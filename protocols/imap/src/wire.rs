@@ -75,6 +75,8 @@ pub(crate) struct Wire {
     pub(crate) has_learned: bool,
     /// Whether names of mailboxes and quoted strings are UTF-8 (RFC 6855).
     pub(crate) is_utf8: bool,
+    /// Whether a message with UTF-8 in its header is added as such (RFC 6855 section 4).
+    pub(crate) takes_utf8_mail: bool,
     /// We said goodbye, so that BYE is no surprise.
     pub(crate) is_leaving: bool,
     /// Nobody knows any more where a response begins.
@@ -94,6 +96,7 @@ impl Wire {
             capabilities: Capabilities::default(),
             has_learned: false,
             is_utf8: false,
+            takes_utf8_mail: false,
             is_leaving: false,
             is_lost: false,
             events: VecDeque::new(),
@@ -107,6 +110,7 @@ impl Wire {
     pub(crate) fn forget(&mut self) {
         self.capabilities = Capabilities::default();
         self.is_utf8 = false;
+        self.takes_utf8_mail = false;
         self.events.clear();
         self.alerts.clear();
         self.notes.clear();
@@ -437,6 +441,11 @@ impl Wire {
     /// its command was said is none.
     pub(crate) fn say(&mut self, command: &Command) -> Result<String> {
         self.settle()?;
+        self.say_on(command)
+    }
+
+    /// The same while answers to other commands are still to come.
+    pub(crate) fn say_on(&mut self, command: &Command) -> Result<String> {
         let tag = self.tags.next();
         let mut line = format!("{tag} ").into_bytes();
         for (part, size) in &command.complete {
