@@ -253,10 +253,13 @@ fn must_log_in(posted: &Posted) -> bool {
     matches!(posted.fate, Fate::NotSent) && matches!(no, Some(No::NeedsLogin | No::NeedsTls))
 }
 
-/// Whether the connection went with it.
+/// Whether the connection went with it. Behind an answer that is none, nothing that comes could be
+/// understood.
 fn is_lost(posted: &Posted) -> bool {
-    let error = posted.error.as_ref();
-    error.is_some_and(|error| matches!(error, Error::Closed { .. } | Error::TimedOut { .. }))
+    matches!(
+        posted.error,
+        Some(Error::Closed { .. } | Error::TimedOut { .. } | Error::Malformed { .. })
+    )
 }
 
 /// An article that never was on its way.
