@@ -13,7 +13,7 @@ use crate::cli::CommonArgs;
 use crate::exit_code::{exit_code, UNKNOWN};
 use crate::fetching::reported;
 use crate::mail::{messages, stamps, Loaded, Message};
-use crate::nntp::{NewsArgs, Service};
+use crate::nntp::{target, NewsArgs, Service};
 use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
@@ -43,7 +43,7 @@ pub struct Args {
 
 /// Posts everything; one bad article does not stop the rest.
 pub fn run(args: &Args) -> Result<u8> {
-    let target = Target::parse(&args.url)?;
+    let target = target(&args.url)?;
     let group = match &target.what {
         What::Server => None,
         What::Group(group) => Some(group.clone()),
