@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::harness::{command, folder, imap_of, proto, proto_in, sample, Imap, Run};
+use crate::harness::{command, folder, imap_of, proto, proto_in, sample, Imap, Run, MOST_MEMORY};
 use proto_mock::Options;
 
 fn append(imap: &Imap, folder: &Path, options: &[&str]) -> Run {
@@ -389,12 +389,6 @@ fn utf8_in_a_header_is_told() {
     }
 }
 
-/// What the process may take at most, in KiB. Without optimizations its code takes some MiB more.
-const MOST: u64 = match cfg!(debug_assertions) {
-    true => 20 * 1024,
-    false => 12 * 1024,
-};
-
 #[test]
 fn a_large_message_streams() {
     let imap = Imap::of(&[]);
@@ -424,5 +418,5 @@ fn a_large_message_streams() {
         .trim_end_matches(" kB")
         .parse()
         .unwrap();
-    assert!(peak < MOST, "{peak} KiB");
+    assert!(peak < MOST_MEMORY, "{peak} KiB");
 }

@@ -278,14 +278,10 @@ impl Fetching<'_> {
         let Some(state) = &mut self.intake.state else {
             return;
         };
-        let is_gone = |name: &&str| match former::parse(name) {
-            Some((valid, uid)) => valid == validity && !all.contains(uid),
-            None => false,
-        };
-        let gone: Vec<String> = state.uids().filter(is_gone).map(str::to_owned).collect();
-        for name in gone {
-            state.forget(&name);
-        }
+        state.forget_the_gone(|name| match former::parse(name) {
+            Some((valid, uid)) => valid != validity || all.contains(uid),
+            None => true,
+        });
     }
 
     /// When all messages have come under their new UIDs, those of old mean nothing any more.

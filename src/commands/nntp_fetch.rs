@@ -316,11 +316,7 @@ impl Fetching<'_> {
         let (Some(first), Some(state)) = (all.first(), &mut self.intake.state) else {
             return;
         };
-        let is_gone = |name: &&str| parts(name).is_none_or(|(number, _)| number < *first);
-        let gone: Vec<String> = state.uids().filter(is_gone).map(str::to_owned).collect();
-        for name in gone {
-            state.forget(&name);
-        }
+        state.forget_the_gone(|name| parts(name).is_some_and(|(number, _)| number >= *first));
     }
 
     fn transfer(&mut self, session: &mut Session, wanted: Vec<Article>) -> Result<()> {

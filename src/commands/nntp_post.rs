@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use proto_nntp::{Fate, Group, Header, MessageId, No, Posted, Session, Target, What};
+use proto_nntp::{
+    check_content, Fate, Group, Header, MessageId, No, Posted, Session, Target, What,
+};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;
@@ -107,6 +109,8 @@ impl Posting<'_> {
         let id = parsed.message_id()?;
         let id = id.ok_or_else(|| Error::illegal("there is no Message-ID"))?;
         loaded.header = header;
+        // One that cannot be sent to its end would cost the connection of the others.
+        check_content(&mut loaded.reader()?)?;
         Ok(Article {
             name: message.name().to_owned(),
             groups: parsed.newsgroups()?,
@@ -249,10 +253,13 @@ fn must_log_in(posted: &Posted) -> bool {
     matches!(posted.fate, Fate::NotSent) && matches!(no, Some(No::NeedsLogin | No::NeedsTls))
 }
 
-/// Whether the connection went with it.
+/// Whether the connection went with it. Behind an answer that is none, nothing that comes could be
+/// understood.
 fn is_lost(posted: &Posted) -> bool {
-    let error = posted.error.as_ref();
-    error.is_some_and(|error| matches!(error, Error::Closed { .. } | Error::TimedOut { .. }))
+    matches!(
+        posted.error,
+        Some(Error::Closed { .. } | Error::TimedOut { .. } | Error::Malformed { .. })
+    )
 }
 
 /// An article that never was on its way.
