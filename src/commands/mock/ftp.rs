@@ -32,7 +32,7 @@ pub struct FtpArgs {
     /// Let nobody in without TLS, and transfer nothing without PROT P
     #[arg(long)]
     need_tls: bool,
-    /// Credentials that are accepted (repeatable), "anonymous:" for any; without one, every login is
+    /// Credentials that are accepted (repeatable), "anonymous:" with any password; without one, every login is
     #[arg(long, value_name = "NAME:PASSWORD", value_parser = user)]
     user: Vec<(String, String)>,
     /// Ask for this account after the password

@@ -24,7 +24,9 @@ impl Conversation<'_> {
         };
         let users = &self.server.users;
         let password = String::from_utf8_lossy(argument);
-        let is_right = |(user, known): &(String, String)| *user == name && *known == password;
+        let is_right = |(user, known): &(String, String)| {
+            *user == name && (known.is_empty() || *known == password)
+        };
         if !users.is_empty() && !users.iter().any(is_right) {
             self.named = None;
             return refused("530 wrong name or password");

@@ -79,7 +79,8 @@ pub struct FtpServer {
     pub files: Files,
     /// What is neither offered nor understood: names of [`FEATURES`].
     pub without: Vec<String>,
-    /// Names and passwords. Without any, every login is taken. `anonymous` is a name as any other.
+    /// Names and passwords; an empty one takes any. Without any users, every login is taken.
+    /// `anonymous` is a name as any other.
     pub users: Vec<(String, String)>,
     /// What ACCT must say after the password (332).
     pub account: Option<String>,
