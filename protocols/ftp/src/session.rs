@@ -11,7 +11,7 @@ use crate::client::{ask_features, FEATURES};
 use crate::data::DataPolicy;
 use crate::listing::{fact_line, Entry, Facts, Kind};
 use crate::moment::Moment;
-use crate::reply::{self, Digest, Features};
+use crate::reply::{self, Digest, Features, No};
 use crate::request::{Path, Request, Type};
 use crate::wire::{ask, expect, hear, no, say};
 
@@ -166,6 +166,20 @@ impl Session {
         self.connection.doing(format!("going to {path}"));
         self.expect(&Request::ChangeFolder(path.clone()), 2)
             .map(|_| ())
+    }
+
+    /// Whether a path names a folder: by MLST, or else by going there and back.
+    pub fn is_folder(&mut self, path: &Path) -> Result<bool> {
+        if self.features.offers("MLST") {
+            let facts = self.facts(path);
+            return Ok(facts?.is_some_and(|entry| entry.kind == Kind::Folder));
+        }
+        let here = self.working_folder()?;
+        match self.change_folder(path) {
+            Err(error) if No::of(&error) == Some(No::Missing) => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => self.change_folder(&here).map(|()| true),
+        }
     }
 
     /// How many bytes a file has, as they would travel in type I (RFC 3659 section 4).

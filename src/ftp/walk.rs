@@ -1,0 +1,173 @@
+//! What is in a tree on the server: folder after folder.
+
+use std::collections::HashSet;
+
+use proto_ftp::{Entry, Kind, Line, Path, Session};
+use proto_transport::escape::escaped;
+use proto_transport::{Error, Result};
+
+use super::choice::Choice;
+use super::{ends_all, in_folder};
+
+/// Something in the tree.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its path below the root of the tree, with slashes.
+    pub below: Vec<u8>,
+    /// Its path for the server.
+    pub path: Path,
+    /// What it is.
+    pub entry: Entry,
+}
+
+/// A line of a listing that is nothing to go on with.
+#[derive(Debug)]
+pub enum Stray {
+    /// Nobody understands it.
+    Unknown(Vec<u8>),
+    /// Its name would lead out of its folder.
+    BadName(Vec<u8>),
+    /// Another line had the same name.
+    Twice(Vec<u8>),
+    /// The folder could not be listed.
+    Unlisted(Error),
+}
+
+/// Everything that was found.
+#[derive(Default)]
+pub struct Tree {
+    /// Folders before what is in them.
+    pub found: Vec<Found>,
+    /// What could not be taken, and in which folder below the root.
+    pub strays: Vec<(Vec<u8>, Stray)>,
+    /// Whether files on the server can be given the times that they have here.
+    pub keeps_times: bool,
+}
+
+/// Entries of a tree that are held at most.
+const MOST: usize = 2_000_000;
+
+/// Folders in each other at most. Servers that show links to folders as folders have endless trees.
+const DEEPEST: usize = 64;
+
+/// What is in a folder, or, if `is_deep`, in all below it too. A folder below that cannot be listed
+/// is a stray; that the first cannot is an error.
+pub fn walk(
+    session: &mut Session,
+    root: Option<&Path>,
+    choice: &Choice,
+    is_deep: bool,
+) -> Result<Tree> {
+    let mut tree = Tree {
+        keeps_times: session.features().offers("MFMT"),
+        ..Tree::default()
+    };
+    let mut folders = vec![(Vec::new(), root.cloned(), 0)];
+    while let Some((below, path, depth)) = folders.pop() {
+        session.expect_more(is_deep && !folders.is_empty());
+        let first = tree.found.len();
+        match list(session, &mut tree, &below, path.as_ref(), choice) {
+            Err(error) if below.is_empty() || ends_all(&error) => return Err(error),
+            Err(error) => tree.strays.push((below, Stray::Unlisted(error))),
+            Ok(()) => {}
+        }
+        let new = tree.found.get_mut(first..).unwrap_or_default();
+        new.sort_by(|a, b| a.below.cmp(&b.below));
+        if !is_deep {
+            break;
+        }
+        // The last in the stack is the first to be listed.
+        for found in new.iter().rev() {
+            if found.entry.kind != Kind::Folder {
+                continue;
+            }
+            if depth >= DEEPEST {
+                return Err(Error::TooLarge {
+                    what: "the tree, in folders within folders,".to_owned(),
+                    limit: DEEPEST as u64,
+                });
+            }
+            folders.push((found.below.clone(), Some(found.path.clone()), depth + 1));
+        }
+    }
+    Ok(tree)
+}
+
+fn list(
+    session: &mut Session,
+    tree: &mut Tree,
+    below: &[u8],
+    folder: Option<&Path>,
+    choice: &Choice,
+) -> Result<()> {
+    let mut names = HashSet::new();
+    session.list(folder, &mut |line| {
+        let entry = match line {
+            Line::Entry(entry) => entry,
+            Line::Nothing => return Ok(()),
+            Line::Unknown(raw) => {
+                tree.strays.push((below.to_vec(), Stray::Unknown(raw)));
+                return bounded(tree);
+            }
+            Line::BadName(raw) => {
+                tree.strays.push((below.to_vec(), Stray::BadName(raw)));
+                return bounded(tree);
+            }
+        };
+        if !names.insert(entry.name.clone()) {
+            tree.strays.push((below.to_vec(), Stray::Twice(entry.name)));
+            return bounded(tree);
+        }
+        let whole = joined(below, &entry.name);
+        if !choice.takes(&whole, entry.kind == Kind::Folder) {
+            return Ok(());
+        }
+        tree.found.push(Found {
+            below: whole,
+            path: in_folder(folder, &entry.name)?,
+            entry,
+        });
+        bounded(tree)
+    })
+}
+
+fn bounded(tree: &Tree) -> Result<()> {
+    match tree.found.len() + tree.strays.len() > MOST {
+        true => Err(Error::TooLarge {
+            what: "the tree, in files,".to_owned(),
+            limit: MOST as u64,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// A path below the root.
+pub fn joined(below: &[u8], name: &[u8]) -> Vec<u8> {
+    match below.is_empty() {
+        true => name.to_vec(),
+        false => [below, b"/", name].concat(),
+    }
+}
+
+impl Stray {
+    /// What is wrong, for people.
+    pub fn text(&self, below: &[u8]) -> String {
+        let folder = match below.is_empty() {
+            true => "the listing".to_owned(),
+            false => format!("the listing of {}", escaped(below)),
+        };
+        match self {
+            Stray::Unknown(raw) => {
+                format!(
+                    "{folder} has a line that nobody understands: {}",
+                    escaped(raw)
+                )
+            }
+            Stray::BadName(raw) => {
+                format!("{folder} has a name that is none: {}", escaped(raw))
+            }
+            Stray::Twice(name) => format!("{folder} has {} twice", escaped(name)),
+            Stray::Unlisted(error) => error.to_string(),
+        }
+    }
+}
