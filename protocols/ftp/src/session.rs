@@ -5,7 +5,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-use proto_transport::{Connection, Connector, Endpoint, Error, Result, StatusReply};
+use proto_transport::{Connection, Connector, Endpoint, Error, Result, StatusReply, NOT_RESUMED};
 
 use crate::client::{ask_features, FEATURES};
 use crate::data::DataPolicy;
@@ -24,6 +24,8 @@ pub struct Session {
     endpoint: Endpoint,
     features: Features,
     is_protected: bool,
+    /// Whether the last data connection resumed the TLS session of this one, if there is TLS.
+    is_resumed: bool,
     policy: DataPolicy,
     shows_hidden: bool,
     /// How files are to travel.
@@ -47,6 +49,13 @@ enum Ahead {
     Nothing,
     Asked,
     Answered(StatusReply),
+}
+
+/// Whether a server may have refused a data connection because it resumes no TLS session.
+fn is_about_sessions(reply: &str) -> bool {
+    let text = reply.to_ascii_lowercase();
+    let words = ["reuse", "resum", "session"];
+    text.starts_with("4") && words.iter().any(|word| text.contains(word))
 }
 
 /// What a server tells of a file by SIZE and MDTM.
@@ -87,6 +96,7 @@ impl Session {
             lists_facts: features.offers("MLST") || features.offers("MLSD"),
             features,
             is_protected,
+            is_resumed: true,
             policy: DataPolicy::default(),
             shows_hidden: false,
             kind: Type::Image,
@@ -407,7 +417,20 @@ impl Session {
     }
 
     fn no(&self, reply: &StatusReply, expected: &str) -> Error {
-        no(&self.connection, reply, expected)
+        match no(&self.connection, reply, expected) {
+            Error::Refused {
+                peer,
+                doing,
+                reply,
+                refusal,
+            } if !self.is_resumed && is_about_sessions(&reply) => Error::Refused {
+                peer,
+                doing,
+                reply: format!("{reply}; {NOT_RESUMED}"),
+                refusal,
+            },
+            error => error,
+        }
     }
 
     fn malformed(&self, rule: impl Into<String>, reply: &StatusReply) -> Error {

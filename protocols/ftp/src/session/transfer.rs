@@ -125,9 +125,10 @@ impl Session {
         match pour(&mut data, source, self.kind) {
             Ok(sent) => {
                 // The end of the data connection is the end of the file (RFC 959 section 3.4.1).
-                drop(data);
-                self.hear_success()?;
-                Ok(sent)
+                match data.finish() {
+                    Ok(()) => self.hear_success().map(|()| sent),
+                    Err(error) => Err(self.explained(error)),
+                }
             }
             Err(error @ (Error::Io { .. } | Error::Illegal { .. })) => {
                 // Before the data connection ends, so that it does not pass for the file's end.
@@ -174,15 +175,15 @@ impl Session {
         }
         let data = match (connected, way) {
             (Some(data), _) => Ok(data),
-            (None, Way::From(listener)) => {
-                accept(&listener, &self.connection, self.connector.timeouts.connect)
-            }
+            (None, Way::From(listener)) => accept(&listener, &self.connection, &self.connector),
             (None, Way::To(..)) => Err(self.connection.closed("there is no data connection")),
         };
         let mut data = data.map_err(|error| self.explained(error))?;
         data.doing("transferring data");
         if self.is_protected {
-            let secured = data.start_tls();
+            let secured = data.resume_tls(&self.connection);
+            let tls = data.facts().tls.as_ref();
+            self.is_resumed = tls.is_none_or(|tls| tls.resumed);
             if let Err(error) = secured {
                 drop(data);
                 return Err(self.explained(error));
@@ -197,11 +198,6 @@ impl Session {
             Mode::Passive => return self.passive(),
             Mode::Active(ports) => ports.clone(),
         };
-        if self.is_protected {
-            return Err(Error::illegal(
-                "active mode is not there with TLS; leave it to passive mode",
-            ));
-        }
         let listener = listen(&self.connection, ports.as_ref())?;
         let address = listener
             .local_addr()
