@@ -47,9 +47,6 @@ pub struct FtpArgs {
     /// Dial the address that the reply to PASV names, and not the server's own
     #[arg(long, conflicts_with_all = ["active", "active_ports"])]
     pub trust_passive_address: bool,
-    /// Ask for hidden files too, where listings are made by LIST (-a)
-    #[arg(long)]
-    pub hidden: bool,
     /// Say one command at a time, for servers that lose commands which are sent ahead
     #[arg(long)]
     pub no_pipelining: bool,
@@ -78,7 +75,6 @@ pub struct Service {
     login: Login,
     is_private: bool,
     policy: DataPolicy,
-    hidden: bool,
     is_hasty: bool,
 }
 
@@ -120,7 +116,6 @@ impl Service {
                 trusts_address: args.trust_passive_address,
                 allows_low_ports: false,
             },
-            hidden: args.hidden,
             is_hasty: !args.no_pipelining,
         })
     }
@@ -155,7 +150,6 @@ impl Service {
         let mut session = client.log_in(&self.login, self.is_private)?;
         record.stage = Stage::Command;
         session.set_data_policy(self.policy.clone());
-        session.show_hidden(self.hidden);
         if !self.is_hasty {
             session.say_one_at_a_time();
         }

@@ -24,6 +24,9 @@ pub struct Args {
     /// All folders below it too
     #[arg(short, long)]
     recursive: bool,
+    /// Hidden files too, where the server leaves them out
+    #[arg(short, long)]
+    all: bool,
     /// One JSON object a row
     #[arg(long, help_heading = "Results")]
     json: bool,
@@ -42,15 +45,15 @@ pub fn run(args: &Args) -> Result<u8> {
     let url = without_password(target.url());
     reported("ftp-list", url, &args.common, |record, codes| {
         let service = Service::new(&target, &args.ftp, &args.common)?;
-        let tree = retrying(&args.common, crate::note, |this| {
+        retrying(&args.common, crate::note, |this| {
             let tree = service.converse(record, |session, record| {
                 record.stage = Stage::Transfer;
+                session.show_hidden(args.all);
                 list(session, target.path.as_ref(), &choice, args.recursive)
             })?;
             this.is_last = true;
             show(&tree, args, record, codes)
-        });
-        tree
+        })
     })
 }
 

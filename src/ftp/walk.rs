@@ -51,7 +51,7 @@ const MOST: usize = 2_000_000;
 const DEEPEST: usize = 64;
 
 /// What is in a folder, or, if `is_deep`, in all below it too. A folder below that cannot be listed
-/// is a stray; that the first cannot is an error.
+/// is a stray; that the first cannot is an error. In a whole tree, hidden files are files too.
 pub fn walk(
     session: &mut Session,
     root: Option<&Path>,
@@ -62,6 +62,9 @@ pub fn walk(
         keeps_times: session.features().offers("MFMT"),
         ..Tree::default()
     };
+    if is_deep {
+        session.show_hidden(true);
+    }
     let mut folders = vec![(Vec::new(), root.cloned(), 0)];
     while let Some((below, path, depth)) = folders.pop() {
         session.expect_more(is_deep && !folders.is_empty());

@@ -130,8 +130,8 @@ impl Session {
         self.kind = kind;
     }
 
-    /// Whether LIST asks for hidden files (`-a`). Servers that do not hand it to `ls` may take it for
-    /// a name. MLSD needs no such thing.
+    /// Whether LIST asks for hidden files (`-a`). A server that takes it for a name is asked without
+    /// it from then on. MLSD needs no such thing.
     pub fn show_hidden(&mut self, shows: bool) {
         self.shows_hidden = shows;
     }

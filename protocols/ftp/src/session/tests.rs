@@ -524,3 +524,35 @@ fn size_and_time_are_asked_for_together() {
         "TYPE I\r\nSIZE f\r\nMDTM f\r\nSIZE g\r\nMDTM g\r\n"
     );
 }
+
+#[test]
+fn a_server_that_takes_an_option_for_a_name_is_asked_without_it() {
+    for refusal in ["150 here", "550 no -a x"] {
+        let (mut session, server) = serve(move |server| {
+            server.passive();
+            server.expect("LIST -a x", refusal);
+            drop(server.data());
+            if refusal.starts_with('1') {
+                server.say("226 done");
+            }
+            for _ in 0..2 {
+                server.passive();
+                server.expect("LIST x", "150 here");
+                let line = b"-rw-r--r-- 1 a b 5 Apr  8  1994 y\r\n";
+                server.data().write_all(line).unwrap();
+                server.say("226 done");
+            }
+        });
+        session.show_hidden(true);
+        for _ in 0..2 {
+            let mut lines = 0;
+            let listed = session.list(Some(&path("x")), &mut |_| {
+                lines += 1;
+                Ok(())
+            });
+            listed.unwrap();
+            assert_eq!(lines, 1);
+        }
+        server.join().unwrap();
+    }
+}

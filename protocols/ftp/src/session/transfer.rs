@@ -49,13 +49,38 @@ impl Session {
         if self.told_kind.is_some() && !self.features.are_told() {
             self.tell_type(Type::Ascii)?;
         }
+        if self.shows_hidden {
+            let mut lines = 0_u64;
+            let listed = self.list_by(Request::List(path.cloned(), true), path, &mut |line| {
+                lines += 1;
+                each(line)
+            });
+            match listed {
+                // A folder is in its own listing; without that, "-a" was taken for a name.
+                Ok(()) if lines == 0 => {}
+                Err(error) if lines == 0 && is_about_files(&error) => {}
+                result => return result,
+            }
+            self.shows_hidden = false;
+        }
+        self.list_by(Request::List(path.cloned(), false), path, each)
+    }
+
+    fn list_by(
+        &mut self,
+        request: Request,
+        path: Option<&Path>,
+        each: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<()> {
         self.doing_with("listing", path);
-        let request = Request::List(path.cloned(), self.shows_hidden);
         let data = self.begin(&request, 0)?;
         let mut listing = Listing::new(Moment::now());
         self.receive(data, &mut |body| {
             each_line(body, &mut |line| each(listing.line(line)))?;
-            each(listing.end())
+            match listing.end() {
+                Line::Nothing => Ok(()),
+                last => each(last),
+            }
         })
     }
 
