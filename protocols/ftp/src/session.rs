@@ -5,7 +5,9 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-use proto_transport::{Connection, Connector, Endpoint, Error, Result, StatusReply, NOT_RESUMED};
+use proto_transport::{
+    Connection, Connector, Endpoint, Error, Refusal, Result, StatusReply, NOT_RESUMED,
+};
 
 use crate::client::{ask_features, FEATURES};
 use crate::data::DataPolicy;
@@ -345,7 +347,14 @@ impl Session {
     /// Makes a folder; its path as the server tells it, if it does.
     pub fn make_folder(&mut self, path: &Path) -> Result<Option<Path>> {
         self.connection.doing(format!("making the folder {path}"));
-        let reply = self.expect(&Request::MakeFolder(path.clone()), 2)?;
+        let reply = self.ask(&Request::MakeFolder(path.clone()))?;
+        if !reply.is(2) {
+            // Appendix II of RFC 959 has 521 for a folder that exists; RFC 2228 for something else.
+            return Err(match reply.code {
+                521 => self.connection.refused(reply.to_string(), Refusal::Lasting),
+                _ => self.no(&reply, "257"),
+            });
+        }
         let told = reply::quoted_path(reply::first(&reply));
         Ok(told.and_then(|path| Path::new(path).ok()))
     }
