@@ -206,7 +206,7 @@ impl<'s> Link<'s> {
         });
         let is_lost = was_used && !is_last && self.session.is_none();
         match result {
-            Err(error) if is_lost && error.is_transient() => {
+            Err(error) if is_lost && is_worth_another(&error) => {
                 self.is_hasty = false;
                 self.once(record, &mut |session, record| {
                     act(session, record, &mut is_last)
@@ -244,6 +244,12 @@ impl<'s> Link<'s> {
             session.quit();
         }
     }
+}
+
+/// Whether another session may do better. A firewall that looks for the port of the next data
+/// connection may have missed it in what was asked ahead.
+fn is_worth_another(error: &Error) -> bool {
+    error.is_transient() || matches!(error, Error::Unreachable { .. })
 }
 
 fn usable(mut session: Session) -> Option<Session> {

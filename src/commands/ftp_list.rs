@@ -78,15 +78,16 @@ fn list(
         Err(error) => No::of(error) == Some(No::Missing),
     };
     // Only a file has a size everywhere. An empty listing may be of a file that is not there.
-    let is_empty = matches!(&result, Ok(tree) if tree.found.is_empty() && tree.strays.is_empty());
+    let is_empty = matches!(&result, Ok(tree) if tree.is_empty());
     if !is_odd && !is_empty {
         return result;
     }
     match session.about(path) {
-        Ok(about) if about.size.is_some() => Ok(Tree {
-            found: vec![file(path, &Remote::unknown(path, "").told(&about))],
-            ..Tree::default()
-        }),
+        Ok(about) if about.size.is_some() => Ok(Tree::of(file(
+            path,
+            &Remote::unknown(path, "").told(&about),
+        ))),
+        _ if is_empty => session.change_folder(path).and(result),
         _ => result,
     }
 }
@@ -128,6 +129,9 @@ fn show(tree: &Tree, args: &Args, record: &mut Record, codes: &mut Vec<u8>) -> R
             if args.json {
                 rows.add(String::new, || unknown(below, stray))?;
             }
+        }
+        if tree.more_strays > 0 {
+            crate::warn(&format!("{} more lines are like those", tree.more_strays));
         }
         Ok(())
     };

@@ -94,6 +94,9 @@ pub struct Downloads<'a> {
 /// From this size on it is worth a question for the exact time, so that a later run can go on.
 const WORTH_RESUMING: u64 = 1 << 20;
 
+/// Below this, what the kernel needs to move bytes by itself costs more than moving them.
+const WORTH_SPLICING: u64 = 64 * 1024;
+
 impl Downloads<'_> {
     /// Gets a file into a file that appears when it is whole, with the time of the other.
     /// `goes_on` says that an attempt before this one broke off.
@@ -242,8 +245,9 @@ impl Downloads<'_> {
         watch.transfer.advance(have);
         record.stage = Stage::Transfer;
         session.set_type(self.kind);
+        let splices = size.is_none_or(|size| size >= WORTH_SPLICING);
         let result = session.get(&remote.path, have, &mut |body| match is_image {
-            true => bytes_to(body, &mut sink, &mut watch),
+            true => bytes_to(body, &mut sink, &mut watch, splices),
             false => text_to(body, &mut sink, &mut watch),
         });
         let stored = watch.stored;
@@ -336,13 +340,16 @@ fn bytes_to(
     body: &mut Body<'_, UntilClose>,
     sink: &mut Sink<'_>,
     watch: &mut Watch<'_>,
+    splices: bool,
 ) -> Result<()> {
     loop {
         let count = match sink {
-            Sink::File(file, true) if watch.looks_away() => match body.next_part_to(file)? {
-                Some(count) => count,
-                None => return Ok(()),
-            },
+            Sink::File(file, true) if splices && watch.looks_away() => {
+                match body.next_part_to(file)? {
+                    Some(count) => count,
+                    None => return Ok(()),
+                }
+            }
             _ => match body.next_part()? {
                 Some(part) => {
                     watch.look(part)?;

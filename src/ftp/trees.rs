@@ -1,5 +1,11 @@
 //! A tree on its way, either way.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path as LocalPath;
+
 use proto_ftp::{Kind, No, Path, Session, Target};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
@@ -13,6 +19,7 @@ use super::upload::{Source, Uploads};
 use super::walk::{walk, Found, Stray, Tree};
 use super::{in_folder, Service};
 use crate::exit_code::{exit_code, PROTOCOL};
+use crate::output::writing;
 use crate::report::{Record, Stage};
 
 /// A tree on a server, and how it is gone through.
@@ -48,7 +55,12 @@ impl Way<'_> {
     pub fn look(&self, choice: &Choice, record: &mut Record) -> Result<Tree> {
         let tree = self.service.converse(record, |session, record| {
             record.stage = Stage::Transfer;
-            walk(session, self.root(), choice, true)
+            let tree = walk(session, self.root(), choice, true)?;
+            // Some servers have an empty listing for what is not there.
+            if let (true, Some(root)) = (tree.is_empty(), self.root()) {
+                session.change_folder(root)?;
+            }
+            Ok(tree)
         })?;
         for (below, stray) in &tree.strays {
             let code = match stray {
@@ -56,6 +68,10 @@ impl Way<'_> {
                 _ => PROTOCOL,
             };
             self.tally.warned(&stray.text(below), code);
+        }
+        if tree.more_strays > 0 {
+            let text = format!("{} more lines are like those", tree.more_strays);
+            self.tally.warned(&text, PROTOCOL);
         }
         Ok(tree)
     }
@@ -109,8 +125,25 @@ pub fn skip(way: &Way<'_>, found: &Found) {
         .row("skipped", &found.below, None, json!({ "why": why }));
 }
 
+/// What our names of files end with that are not whole.
+const UNFINISHED: [&[u8]; 2] = [b".part", b".part.json"];
+
 /// Gets files into their places.
 pub fn fetch(way: &Way<'_>, downloads: &Downloads<'_>, place: &Place, files: &[&Found]) {
+    let names: HashSet<&[u8]> = files.iter().map(|found| found.below.as_slice()).collect();
+    let (blocked, files): (Vec<&Found>, Vec<&Found>) = files.iter().partition(|found| {
+        UNFINISHED
+            .iter()
+            .any(|end| names.contains([&found.below, *end].concat().as_slice()))
+    });
+    for found in blocked {
+        let why = "the tree has a file with the name that this one has while it is not whole";
+        let error = writing(
+            LocalPath::new(OsStr::from_bytes(&found.below)),
+            io::Error::new(io::ErrorKind::AlreadyExists, why),
+        );
+        way.tally.failed(&found.below, &error);
+    }
     let jobs: Vec<Job<'_, &Found>> = files
         .iter()
         .map(|found| Job {

@@ -40,12 +40,21 @@ pub struct Tree {
     pub found: Vec<Found>,
     /// What could not be taken, and in which folder below the root.
     pub strays: Vec<(Vec<u8>, Stray)>,
+    /// Strays beyond those.
+    pub more_strays: usize,
+    /// All entries that were seen, and the bytes of their paths.
+    entries: usize,
+    bytes: usize,
     /// Whether files on the server can be given the times that they have here.
     pub keeps_times: bool,
 }
 
-/// Entries of a tree that are held at most.
-const MOST: usize = 2_000_000;
+/// Entries of a tree that are held at most, and the bytes of their names.
+const MOST: usize = 500_000;
+const MOST_BYTES: usize = 64 << 20;
+
+/// Strays that are told at most. There is no end of what a server may say.
+const MOST_STRAYS: usize = 1000;
 
 /// Folders in each other at most. Servers that show links to folders as folders have endless trees.
 const DEEPEST: usize = 64;
@@ -71,7 +80,7 @@ pub fn walk(
         let first = tree.found.len();
         match list(session, &mut tree, &below, path.as_ref(), choice) {
             Err(error) if below.is_empty() || ends_all(&error) => return Err(error),
-            Err(error) => tree.strays.push((below, Stray::Unlisted(error))),
+            Err(error) => tree.stray(&below, Stray::Unlisted(error)),
             Ok(()) => {}
         }
         let new = tree.found.get_mut(first..).unwrap_or_default();
@@ -109,19 +118,20 @@ fn list(
             Line::Entry(entry) => entry,
             Line::Nothing => return Ok(()),
             Line::Unknown(raw) => {
-                tree.strays.push((below.to_vec(), Stray::Unknown(raw)));
-                return bounded(tree);
+                tree.stray(below, Stray::Unknown(raw));
+                return Ok(());
             }
             Line::BadName(raw) => {
-                tree.strays.push((below.to_vec(), Stray::BadName(raw)));
-                return bounded(tree);
+                tree.stray(below, Stray::BadName(raw));
+                return Ok(());
             }
         };
         if !names.insert(entry.name.clone()) {
-            tree.strays.push((below.to_vec(), Stray::Twice(entry.name)));
-            return bounded(tree);
+            tree.stray(below, Stray::Twice(entry.name));
+            return Ok(());
         }
         let whole = joined(below, &entry.name);
+        tree.count(whole.len())?;
         if !choice.takes(&whole, entry.kind == Kind::Folder) {
             return Ok(());
         }
@@ -130,17 +140,44 @@ fn list(
             path: in_folder(folder, &entry.name)?,
             entry,
         });
-        bounded(tree)
+        Ok(())
     })
 }
 
-fn bounded(tree: &Tree) -> Result<()> {
-    match tree.found.len() + tree.strays.len() > MOST {
-        true => Err(Error::TooLarge {
-            what: "the tree, in files,".to_owned(),
-            limit: MOST as u64,
-        }),
-        false => Ok(()),
+impl Tree {
+    /// A tree of one file.
+    pub fn of(found: Found) -> Tree {
+        Tree {
+            found: vec![found],
+            ..Tree::default()
+        }
+    }
+
+    /// Whether the listings held nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.strays.is_empty()
+    }
+
+    /// Counts an entry whose path has so many bytes, wanted or not.
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        self.entries += 1;
+        self.bytes += bytes;
+        let (what, limit) = match (self.entries > MOST, self.bytes > MOST_BYTES) {
+            (true, _) => ("the tree, in files,", MOST),
+            (_, true) => ("the names in the tree, in bytes,", MOST_BYTES),
+            _ => return Ok(()),
+        };
+        Err(Error::TooLarge {
+            what: what.to_owned(),
+            limit: limit as u64,
+        })
+    }
+
+    fn stray(&mut self, below: &[u8], stray: Stray) {
+        match self.strays.len() < MOST_STRAYS {
+            true => self.strays.push((below.to_vec(), stray)),
+            false => self.more_strays += 1,
+        }
     }
 }
 

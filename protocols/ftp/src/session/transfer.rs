@@ -438,7 +438,7 @@ fn each_line(
 }
 
 /// Bytes of a line of a listing at most: a name has 255 on most systems, and a link's target 4096.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 8 * 1024;
 
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
