@@ -35,6 +35,7 @@ mod mail_show;
 mod manual;
 mod memory;
 mod mock;
+mod mock_ftp;
 mod mock_gopher;
 mod mock_imap;
 mod mock_mail;
