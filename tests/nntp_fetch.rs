@@ -1,6 +1,7 @@
 //! `proto nntp-fetch`: articles into stores, each once.
 
 mod kills;
+mod rounds;
 
 use std::fs;
 use std::path::Path;
