@@ -55,6 +55,7 @@ impl Outgoing for Mail {
     }
 }
 
+/// The test: somebody signs up, and gets a mail with a code.
 pub fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mail = MailServer::default();
     let smtp = Server::start(Options::default(), Arc::new(mail.mta(Taking::Smtp)?))?;

@@ -90,10 +90,10 @@ fn append(
     target: &Target,
     mailbox: &Mailbox,
     messages: &[Message],
-    doings: &mut Doings,
+    doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(&mut doings.record)?;
+    let mut session = service.open(doings.record)?;
     enable_utf8(&mut session)?;
     doings.record.stage = Stage::Transfer;
     let progress = Progress::new(args.common.looking.quiet, messages.len());
@@ -333,7 +333,7 @@ impl Ends {
     }
 
     /// Shows them in the order in which the messages were named.
-    fn tell(&mut self, doings: &mut Doings) -> Result<()> {
+    fn tell(&mut self, doings: &mut Doings<'_>) -> Result<()> {
         while let Some(end) = self.waiting.remove(&self.told) {
             self.told += 1;
             end.tell(doings)?;
@@ -387,7 +387,7 @@ impl End {
         end
     }
 
-    fn tell(self, doings: &mut Doings) -> Result<()> {
+    fn tell(self, doings: &mut Doings<'_>) -> Result<()> {
         doings.codes.extend(self.code);
         doings.rows.add(
             || {

@@ -138,6 +138,7 @@ fn fetch(args: &Args, target: &Target, record: &mut Record, codes: &mut Vec<u8>)
         again: UidSet::default(),
         done: UidSet::default(),
         taken: UidSet::default(),
+        refused: 0,
     };
     let result = retrying(&args.common, crate::note, |_| {
         fetching.run(&service, record)
@@ -173,6 +174,8 @@ struct Fetching<'a> {
     done: UidSet,
     /// Messages that the store took.
     taken: UidSet,
+    /// How many the server did not give.
+    refused: u64,
 }
 
 impl Fetching<'_> {

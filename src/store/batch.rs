@@ -72,6 +72,8 @@ pub struct Batch {
     /// Where they are meanwhile.
     from: Arc<OwnedFd>,
     writer: Option<Writer>,
+    /// Memory for messages.
+    spare: Vec<Vec<u8>>,
     /// A file could not be made; nothing of this batch counts.
     is_broken: bool,
     /// Whether one `syncfs` makes all of them durable.
@@ -96,6 +98,7 @@ impl Batch {
             is_whole: kind.is_ok_and(|kind| WHOLE.contains(&kind)) && reports_errors(),
             from: Arc::new(from),
             writer: None,
+            spare: Vec::new(),
             is_broken: false,
             to: to.into_iter().map(|folder| (folder, false)).collect(),
             pending: Vec::new(),
@@ -105,6 +108,18 @@ impl Batch {
     /// Makes a file under a name for the time being.
     pub fn create(&self, temporary: &str) -> io::Result<File> {
         folder::create(&self.from, temporary)
+    }
+
+    /// Memory for the next message.
+    pub fn spare(&mut self) -> Vec<u8> {
+        if self.spare.is_empty() {
+            if let Some(writer) = &self.writer {
+                writer.reclaim(&mut self.spare);
+            }
+        }
+        let mut spare = self.spare.pop().unwrap_or_default();
+        spare.clear();
+        spare
     }
 
     /// Removes a file that is of no use.

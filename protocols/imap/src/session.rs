@@ -161,10 +161,13 @@ impl Session {
         self.wire.connection.doing("asking for news");
         let command = self.wire.command("NOOP");
         self.wire.ask(&command, &mut nothing)?;
-        while let Some(event) = self.wire.next_event() {
-            told(event);
-        }
+        self.take_events().into_iter().for_each(told);
         Ok(())
+    }
+
+    /// What the server has said unasked since the last time, in its order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.wire.next_event()).collect()
     }
 
     /// Says goodbye. That it fails matters to nobody any more.

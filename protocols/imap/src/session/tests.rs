@@ -216,6 +216,35 @@ fn alerts_and_events_are_kept_within_bounds() {
 }
 
 #[test]
+fn a_flood_that_nobody_asked_for_is_ended() {
+    let line = format!("* OK {}\r\n", "x".repeat(60_000));
+    let flood = line.repeat(1_200);
+    // Two commands may hear as much together.
+    let half = &flood[..flood.len() / 2 / line.len() * line.len()];
+    let (mut one, _) = session(
+        "",
+        &format!("{half}a1 OK\r\n{half}a2 OK\r\n{flood}a3 OK\r\n"),
+    );
+    one.noop(&mut |_| {}).unwrap();
+    one.noop(&mut |_| {}).unwrap();
+    let result = one.noop(&mut |_| {});
+    assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+    assert!(!one.is_open());
+    // What was asked for is none.
+    let found = format!("* SEARCH 7\r\n{half}* SEARCH 7\r\n{half}a1 OK\r\n");
+    let (mut one, _) = session("", &found);
+    one.search(&Search::all()).unwrap();
+    for literal in [
+        "* 9 FETCH (UID 99 BODY[] {67108865}\r\n",
+        "* 9 FETCH (BODY[] {9999999999}\r\n",
+    ] {
+        let (mut one, _) = session("", literal);
+        let result = one.noop(&mut |_| {});
+        assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+    }
+}
+
+#[test]
 fn waiting_ends_when_it_is_told() {
     // RFC 2177 section 3.
     let heard = "+ idling\r\n* 2 EXPUNGE\r\n* 3 EXISTS\r\na1 OK IDLE terminated\r\n";

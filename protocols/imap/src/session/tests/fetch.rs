@@ -173,6 +173,14 @@ fn a_literal_of_another_length_is_never_a_message() {
 }
 
 #[test]
+fn what_nobody_asked_for_is_not_waited_for() {
+    let heard = "* 9 FETCH (UID 99 BODY[] {67108865}\r\n";
+    let (mut session, _) = session("", heard);
+    let (_, result) = fetched(&mut session, vec![whole("7")]);
+    assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+}
+
+#[test]
 fn every_prefix_of_a_fetch_is_no_message() {
     let heard = "* 1 FETCH (UID 7 BODY[] {3}\r\nabc)\r\n";
     for end in 0..heard.len() {
