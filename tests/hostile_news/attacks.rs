@@ -210,7 +210,7 @@ fn no_line_of_an_article_ends_it() {
     ] {
         assert_eq!(
             posted(body).as_deref(),
-            wanted.as_deref().map_err(|code| code),
+            wanted.as_ref().map(|content| *content),
             "{body:?}"
         );
     }
