@@ -22,7 +22,7 @@ const BLOCK: u64 = 64 * 1024;
 
 /// Messages that may be ahead of their answers, which are short: the server never has to wait until
 /// we listen.
-const AHEAD: usize = 32;
+const AHEAD: usize = 100;
 
 /// Bytes of messages that may be ahead: what the buffers between both sides hold. A larger one goes
 /// alone.
