@@ -51,8 +51,9 @@ pub fn distrust(state: &mut State, validity: u32) {
         .collect();
     for (name, hash) in of_now {
         // Several messages may come to have had this name.
-        let digest = u64::from_be_bytes(std::array::from_fn(|index| hash[index]));
-        state.record(&format!("former.{name}.{digest:016x}"), &hash, "");
+        let digest = hash.iter().take(8).map(|byte| format!("{byte:02x}"));
+        let digest: String = digest.collect();
+        state.record(&format!("former.{name}.{digest}"), &hash, "");
         state.forget(&name);
     }
 }
