@@ -2,6 +2,13 @@
 
 pub mod completions;
 pub mod demo;
+pub mod ftp_get;
+pub mod ftp_list;
+pub mod ftp_mirror;
+pub mod ftp_mkdir;
+pub mod ftp_put;
+pub mod ftp_remove;
+pub mod ftp_rename;
 pub mod gopher_get;
 pub mod gopher_menu;
 pub mod http_get;
@@ -26,6 +33,8 @@ pub mod pop3_fetch;
 pub mod pop3_list;
 pub mod smtp_probe;
 pub mod smtp_send;
+pub mod tcp;
+pub mod udp;
 
 use proto_transport::Result;
 
@@ -50,12 +59,21 @@ pub fn run(command: Command) -> Result<u8> {
         Command::ImapFlag(args) => imap_flag::run(&args),
         Command::ImapMove(args) => imap_move::run(&args),
         Command::ImapWatch(args) => imap_watch::run(&args),
+        Command::FtpList(args) => ftp_list::run(&args),
+        Command::FtpGet(args) => ftp_get::run(&args),
+        Command::FtpPut(args) => ftp_put::run(&args),
+        Command::FtpMirror(args) => ftp_mirror::run(&args),
+        Command::FtpRemove(args) => ftp_remove::run(&args),
+        Command::FtpRename(args) => ftp_rename::run(&args),
+        Command::FtpMkdir(args) => ftp_mkdir::run(&args),
         Command::NntpGroups(args) => nntp_groups::run(&args),
         Command::NntpOverview(args) => nntp_overview::run(&args),
         Command::NntpFetch(args) => nntp_fetch::run(&args),
         Command::NntpPost(args) => nntp_post::run(&args),
         Command::GopherGet(args) => gopher_get::run(&args),
         Command::GopherMenu(args) => gopher_menu::run(&args),
+        Command::Tcp(args) => tcp::run(&args),
+        Command::Udp(args) => udp::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use proto_nntp::{
-    check_content, Fate, Group, Header, MessageId, No, Posted, Session, Target, What,
-};
+use proto_nntp::{check_content, Fate, Group, Header, MessageId, No, Posted, Session, What};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;
@@ -13,7 +11,7 @@ use crate::cli::CommonArgs;
 use crate::exit_code::{exit_code, UNKNOWN};
 use crate::fetching::reported;
 use crate::mail::{messages, stamps, Loaded, Message};
-use crate::nntp::{NewsArgs, Service};
+use crate::nntp::{target, NewsArgs, Service};
 use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
@@ -43,7 +41,7 @@ pub struct Args {
 
 /// Posts everything; one bad article does not stop the rest.
 pub fn run(args: &Args) -> Result<u8> {
-    let target = Target::parse(&args.url)?;
+    let target = target(&args.url)?;
     let group = match &target.what {
         What::Server => None,
         What::Group(group) => Some(group.clone()),

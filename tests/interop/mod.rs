@@ -13,6 +13,7 @@ mod nginx;
 mod postfix;
 mod postfix_amounts;
 mod smtp_sink;
+mod vsftpd;
 
 use std::io::Write;
 use std::net::TcpListener;

@@ -16,6 +16,7 @@
 //! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
+//! | [`FtpServer`](ftp::FtpServer) | a service of files, by FTP |
 //! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
@@ -51,6 +52,7 @@
 mod channel;
 pub mod fault;
 mod faulty;
+pub mod ftp;
 pub mod gopher;
 pub mod http;
 mod identity;

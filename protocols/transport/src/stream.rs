@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
+
+use crate::resumption::Resumption;
 
 /// A stream of bytes with a deadline below everything else.
 ///
@@ -23,6 +26,12 @@ pub trait Stream: Read + Write + Send {
     /// Whether a read would return at once: because there are bytes, an end, or an error.
     fn is_readable(&mut self) -> bool;
 
+    /// What to wait on until [`Stream::is_readable`] may have changed; `None` where there is nothing
+    /// to wait on, as in memory.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// Moves up to `count` bytes to `file` without looking at them. `None` where this stream
     /// cannot do so; `Some(0)` is the end of the stream.
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {
@@ -32,6 +41,11 @@ pub trait Stream: Read + Write + Send {
 
     /// Tells the peer that we will write no more, where the stream can say so.
     fn end_writing(&mut self) -> io::Result<()>;
+
+    /// The TLS session, where another connection can resume it.
+    fn resumption(&self) -> Option<Resumption> {
+        None
+    }
 }
 
 impl Stream for Box<dyn Stream> {
@@ -51,11 +65,19 @@ impl Stream for Box<dyn Stream> {
         (**self).is_readable()
     }
 
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (**self).descriptor()
+    }
+
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {
         (**self).splice_to(file, count)
     }
 
     fn end_writing(&mut self) -> io::Result<()> {
         (**self).end_writing()
+    }
+
+    fn resumption(&self) -> Option<Resumption> {
+        (**self).resumption()
     }
 }
