@@ -30,8 +30,9 @@ const STRING: u64 = 64 * 1024;
 /// Events that wait for somebody who wants them. What is more is dropped, and told in a note.
 const EVENTS: usize = 1_000;
 
-/// Bytes that a server may say before it says anything that was asked for: what happens to a million
-/// messages while a command is under way. More is a flood, and nobody waits for its end.
+/// Bytes that a server may say before it ends a command or hands out the messages that it was asked
+/// for: a hundred thousand mailboxes, or what happens to a million messages meanwhile. More is a
+/// flood, and nobody waits for its end.
 const UNASKED: u64 = 64 * 1024 * 1024;
 
 /// Notes and alerts that are kept.
@@ -85,7 +86,7 @@ pub(crate) struct Wire {
     pub(crate) is_leaving: bool,
     /// Nobody knows any more where a response begins.
     is_lost: bool,
-    /// How many bytes were heard when something last came that was asked for.
+    /// How many bytes were heard when a command last ended, or messages came that were asked for.
     wanted: u64,
     events: VecDeque<Event>,
     alerts: Vec<String>,
@@ -384,7 +385,7 @@ impl Wire {
         }
     }
 
-    /// Something came that was asked for.
+    /// Something came that was asked for, and will not come again.
     pub(crate) fn progress(&mut self) {
         self.wanted = self.connection.heard();
     }
@@ -562,10 +563,11 @@ impl Wire {
                 Response::GoAhead(text) => {
                     return Err(self.unexpected(&format!("+ {}", escaped(&text))));
                 }
-                Response::Data(data) => match wants(data)? {
-                    Some(data) => self.unasked(data),
-                    None => self.progress(),
-                },
+                Response::Data(data) => {
+                    if let Some(data) = wants(data)? {
+                        self.unasked(data);
+                    }
+                }
                 Response::Skipped => {}
             }
         }
