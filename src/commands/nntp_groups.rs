@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use proto_nntp::{Active, Counted, Described, List, No, Posting, Session, Target, What, Wildmat};
+use proto_nntp::{Active, Counted, Described, List, No, Posting, Session, What, Wildmat};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;

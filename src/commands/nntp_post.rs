@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use proto_nntp::{
-    check_content, Fate, Group, Header, MessageId, No, Posted, Session, Target, What,
-};
+use proto_nntp::{check_content, Fate, Group, Header, MessageId, No, Posted, Session, What};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;

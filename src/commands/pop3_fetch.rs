@@ -371,7 +371,7 @@ impl Fetching<'_> {
         let numbers: Vec<u32> = due.iter().map(|(listed, _)| listed.number).collect();
         let (mut deleted, mut refused) = (Vec::new(), Vec::new());
         let mut messages = due.into_iter();
-        session.delete(numbers.into_iter(), &mut |_, result| {
+        session.delete(numbers, &mut |_, result| {
             if let Some((listed, name)) = messages.next() {
                 match result {
                     Ok(_) => deleted.push(name),

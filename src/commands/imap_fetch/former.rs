@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proto_imap::{Selected, UidSet};
+use proto_transport::certificate::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use crate::store::State;
@@ -51,8 +52,8 @@ pub fn distrust(state: &mut State, validity: u32) {
         .collect();
     for (name, hash) in of_now {
         // Several messages may come to have had this name.
-        let digest = u64::from_be_bytes(std::array::from_fn(|index| hash[index]));
-        state.record(&format!("former.{name}.{digest:016x}"), &hash, "");
+        let digest = hexadecimal(hash.get(..8).unwrap_or_default());
+        state.record(&format!("former.{name}.{digest}"), &hash, "");
         state.forget(&name);
     }
 }
