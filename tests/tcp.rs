@@ -62,7 +62,10 @@ fn port_of(server: &Server) -> String {
 /// Talks to a server.
 fn talk(server: &Server, options: &[&str], input: &[u8]) -> Run {
     let port = port_of(server);
-    let arguments = [&["tcp", "localhost", &port, "--deadline", "60s"], options].concat();
+    let mut arguments = [&["tcp", "localhost", &port], options].concat();
+    if !options.contains(&"--deadline") {
+        arguments.extend(["--deadline", "60s"]);
+    }
     typing(&arguments, input)
 }
 
@@ -119,10 +122,10 @@ fn places_are_named_in_many_ways() {
 fn much_goes_both_ways_at_once() {
     let server = small(Habit::Echo, Options::default());
     let much: Vec<u8> = (0..8_000_000_u32).map(|number| number as u8).collect();
-    for options in [&["--raw"][..], &["--raw", "--limit-rate", "100M"]] {
-        let run = talk(&server, options, &much).exits(0);
-        assert!(run.stdout == much, "{}", run.stdout.len());
-    }
+    let run = talk(&server, &["--raw"], &much).exits(0);
+    assert!(run.stdout == much, "{}", run.stdout.len());
+    let limited = talk(&server, &["--limit-rate", "1M"], b"").exits(64);
+    limited.says("a conversation is none");
 }
 
 #[test]
@@ -253,7 +256,7 @@ fn conversations_are_recorded_and_can_be_played() {
     ];
     let run = talk(&server.server, &options, b"").exits(0);
     assert_eq!(run.text(), "{\"farewell\":\"bye\"}\n");
-    assert!(server.replay.outcome_so_far().is_ok());
+    assert!(server.replay.outcome().is_ok());
     let text = fs::read_to_string(&path).unwrap();
     let said: Vec<&str> = text.lines().skip(1).collect();
     assert_eq!(said, session.lines().take(5).collect::<Vec<_>>());
@@ -472,7 +475,7 @@ fn no_fault_hangs_or_breaks_it() {
             let arguments = [&["tcp", "localhost", &port], &limits[..], tls].concat();
             let run = typing(&arguments, b"hello\nworld\n");
             assert!(
-                [0, 75, 76].contains(&run.code),
+                [0, 69, 75, 76].contains(&run.code),
                 "{fault}: {} {}",
                 run.code,
                 run.stderr
@@ -522,15 +525,11 @@ impl Listening {
             .status()
             .unwrap()
             .success());
-        let mut text = String::new();
-        child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
+        let mut printed = Vec::new();
+        let stdout = child.stdout.take().unwrap().read_to_end(&mut printed);
+        assert!(stdout.is_ok());
         assert_eq!(child.wait().unwrap().code(), Some(0));
-        text
+        String::from_utf8_lossy(&printed).into_owned()
     }
 
     fn dial(&self) -> TcpStream {
@@ -582,10 +581,7 @@ fn listening_prints_whole_lines_of_many_peers() {
     );
     let listening = Listening::start("tcp", &["--raw"]);
     listening.ask(b"\x00\xff");
-    assert_eq!(
-        listening.stop(),
-        "\0\u{fffd}".replace('\u{fffd}', "\u{fffd}")
-    );
+    assert_eq!(listening.stop(), "\0\u{fffd}");
 }
 
 #[test]
