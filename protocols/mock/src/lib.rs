@@ -17,6 +17,7 @@
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
 //! | [`SmallServer`](tcp::SmallServer), [`DatagramServer`](udp::DatagramServer) | echo and its like, by TCP and UDP |
+//! | [`FtpServer`](ftp::FtpServer) | a service of files, by FTP |
 //! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
@@ -52,6 +53,7 @@
 mod channel;
 pub mod fault;
 mod faulty;
+pub mod ftp;
 pub mod gopher;
 pub mod http;
 mod identity;
