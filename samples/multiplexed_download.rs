@@ -70,8 +70,8 @@ pub fn download(folder: &Path, urls: &[String]) -> Result<Vec<Result<()>>> {
                 // A file gets its name when it is whole, and is gone if it never is.
                 ended => {
                     let path = folder.join(number.to_string());
-                    let keep = |()| Ok(drop(download.file.persist_noclobber(path)?));
-                    results[number] = ended.and_then(keep);
+                    let keep = |()| download.file.persist_noclobber(path).map_err(Error::from);
+                    results[number] = ended.and_then(keep).map(drop);
                 }
             }
         }

@@ -7,8 +7,8 @@
 //! request = length(4) name              reply = status(4, signed) length(4) output
 //! ```
 //!
-//! Whoever reaches this may run something here, so it listens on the loopback alone, the names are an
-//! allow-list, no shell sees them, nobody gives arguments, and output is bounded.
+//! Whoever reaches this may run something: so it is on the loopback alone, the names are an allow-list,
+//! no shell sees them, nobody gives arguments, and output is bounded.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -22,8 +22,9 @@ use proto_transport::{Connection, Connector, Endpoint, Error, Listener, Result};
 /// What may be run, without arguments.
 const ALLOWED: [&str; 6] = ["date", "uname", "hostname", "id", "false", "yes"];
 
-/// The most output that is returned, and the status of what is not on the list.
+/// The most output that is returned.
 pub const LARGEST: u64 = 64 * 1024;
+/// The status of what is not on the list.
 pub const NOT_ALLOWED: i32 = 126;
 
 fn main() -> Result<()> {
@@ -62,12 +63,7 @@ fn answer(connection: &mut Connection) -> Result<()> {
     let allowed = ALLOWED.iter().find(|allowed| allowed.as_bytes() == name);
     let (status, output) = match allowed {
         Some(name) => run(name).map_err(|error| Error::io("running", error))?,
-        None => (
-            NOT_ALLOWED,
-            b"that is not on the list
-"
-            .to_vec(),
-        ),
+        None => (NOT_ALLOWED, Vec::new()),
     };
     connection.write_block(&status.to_be_bytes())?;
     connection.write_block(&(output.len() as u32).to_be_bytes())?;

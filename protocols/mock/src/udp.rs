@@ -213,7 +213,7 @@ impl Shared {
         let (mut copies, mut socket, mut waits) = (1, &self.socket, false);
         for fault in &self.faults {
             match fault {
-                DatagramFault::Lose(each) if (number - 1) % each == 0 => return,
+                DatagramFault::Lose(each) if (number - 1).is_multiple_of(*each) => return,
                 DatagramFault::Lose(_) => {}
                 DatagramFault::Duplicate(count) => copies = *count,
                 DatagramFault::Reorder => waits = number % 2 == 1,
