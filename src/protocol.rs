@@ -61,13 +61,6 @@ pub const GOPHER: Protocol = Protocol {
     words: &proto_gopher::WORDS,
 };
 
-/// RFC 959, where it is spoken by hand.
-pub const FTP_LINES: Protocol = Protocol {
-    name: "ftp",
-    alpn: &[],
-    words: &NO_WORDS,
-};
-
 /// Whatever is spoken over TCP (RFC 9293).
 pub const TCP: Protocol = Protocol {
     name: "tcp",

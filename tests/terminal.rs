@@ -322,6 +322,34 @@ fn what_is_no_terminal_gets_neither_progress_nor_colours() {
 }
 
 #[test]
+fn what_a_peer_says_does_not_drive_the_terminal() {
+    let service = |peer: &mut proto_mock::Peer, _: usize| {
+        peer.write_all(b"hello \x1b]0;owned\x07\xc2\x9b2J\r\nsecond \xe2\x80\xae\r")?;
+        peer.flush()?;
+        // What is typed comes as a line.
+        let line = peer.read_line()?.unwrap_or_default();
+        peer.write_line([b"\nyou said ", line.as_slice()].concat())
+    };
+    let server = Server::start(Options::default(), Arc::new(service)).unwrap();
+    let mut terminal = Terminal::new();
+    let port = server.port().to_string();
+    let mut command = terminal.run(&["tcp", "localhost", &port]);
+    command.stdout(terminal.end()).stderr(terminal.end());
+    let mut child = Running(command.spawn().unwrap());
+    terminal.shows("second");
+    terminal.types("hi there\n");
+    terminal.shows("you said hi there");
+    terminal.shows("the peer has closed the connection");
+    assert!(child.0.wait().unwrap().success());
+    let screen = terminal.screen();
+    assert!(screen.contains("hello \\x1b]0;owned\\x07"), "{screen:?}");
+    assert!(
+        !screen.contains(['\x1b', '\x07', '\u{9b}', '\u{202e}']),
+        "{screen:?}"
+    );
+}
+
+#[test]
 fn the_sides_of_a_conversation_have_colours() {
     let terminal = Terminal::new();
     let mut demo = terminal.run(&["demo"]);

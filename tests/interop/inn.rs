@@ -1,6 +1,6 @@
 //! The news commands against INN.
 
-mod server;
+pub mod server;
 
 use std::fs;
 use std::path::Path;

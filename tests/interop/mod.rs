@@ -13,6 +13,7 @@ mod nginx;
 mod postfix;
 mod postfix_amounts;
 mod smtp_sink;
+mod starttls;
 mod vsftpd;
 
 use std::io::Write;

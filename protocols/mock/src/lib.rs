@@ -16,6 +16,7 @@
 //! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
+//! | [`SmallServer`](tcp::SmallServer), [`DatagramServer`](udp::DatagramServer) | echo and its like, by TCP and UDP |
 //! | [`FtpServer`](ftp::FtpServer) | a service of files, by FTP |
 //! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
@@ -69,8 +70,10 @@ pub mod sasl;
 mod server;
 pub mod smtp;
 mod stop;
+pub mod tcp;
 mod tls;
 mod trap;
+pub mod udp;
 
 pub use fault::{Fault, NotAFault, FAULTS};
 pub use identity::{Identity, AUTHORITY};
