@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -298,6 +299,21 @@ impl Connection {
             .is_some_and(|stream| stream.is_readable())
     }
 
+    /// What the system can wait for.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.as_ref().and_then(|stream| stream.descriptor())
+    }
+
+    /// Urgent data stays in its place among the rest.
+    pub fn keep_urgent_in_place(&mut self) -> Result<()> {
+        match &mut self.stream {
+            Some(stream) => stream
+                .keep_urgent_in_place()
+                .map_err(|error| self.closed(error.to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// Whether everything was sent and every body was read to its end.
     pub fn is_in_step(&self) -> bool {
         !self.out_of_step && !self.cut_short
@@ -490,7 +506,7 @@ impl Connection {
         self.in_step()
     }
 
-    fn in_step(&self) -> Result<()> {
+    pub(crate) fn in_step(&self) -> Result<()> {
         if self.stream.is_none() {
             return Err(self.closed("the connection is gone"));
         }
@@ -532,6 +548,14 @@ impl Connection {
         }
     }
 
+    pub(crate) fn timed_out(&self, started: Instant) -> Error {
+        Error::TimedOut {
+            peer: self.facts.peer.clone(),
+            doing: self.doing.to_string(),
+            after: started.elapsed(),
+        }
+    }
+
     /// What an error of the stream means.
     fn broken(&self, started: Instant, error: io::Error) -> Error {
         if let Some(target) = error
@@ -541,11 +565,7 @@ impl Connection {
             return Error::io("writing the file", io::Error::from(target.0.kind()));
         }
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::TimedOut {
-                peer: self.facts.peer.clone(),
-                doing: self.doing.to_string(),
-                after: started.elapsed(),
-            },
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.timed_out(started),
             io::ErrorKind::UnexpectedEof => self.closed(error.to_string()),
             _ if error.get_ref().is_some_and(|e| e.is::<BrokenRecord>()) => Error::Insecure {
                 peer: self.facts.peer.clone(),
