@@ -371,6 +371,23 @@ impl Connection {
         }
     }
 
+    /// Queues bytes that the transcript does not show; [`Connection::record_secret`] says once that
+    /// there was something.
+    pub fn write_hidden(&mut self, bytes: &[u8]) -> Result<()> {
+        self.can_say()?;
+        self.output.extend_from_slice(bytes);
+        self.flush_if_large()
+    }
+
+    /// Shows a placeholder for a line that was hidden, for conversations in which a secret is said
+    /// piece by piece.
+    pub fn record_secret(&mut self, secret: &[u8]) -> Result<()> {
+        match &self.recorder {
+            Some(recorder) => recorder.secret_line(Side::Client, b"", secret),
+            None => Ok(()),
+        }
+    }
+
     fn queue_line(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
         self.can_say()?;
         if [start, end]

@@ -1,0 +1,87 @@
+//! Whether they ask for a password, so that the answer is not recorded.
+
+/// Bytes of the last line that are looked at.
+const LONGEST: usize = 256;
+
+/// The last line that was heard, as far as it has come.
+#[derive(Debug, Default)]
+pub(crate) struct Prompt {
+    line: Vec<u8>,
+}
+
+/// What programs call what nobody else should read.
+const WORDS: [&str; 7] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "token",
+    "pin",
+];
+
+impl Prompt {
+    /// Takes what was heard.
+    pub fn hear(&mut self, data: &[u8]) {
+        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        let last = data.rsplitn(2, is_end).next().unwrap_or_default();
+        if last.len() < data.len() {
+            self.line.clear();
+        }
+        self.line.extend_from_slice(last);
+        let over = self.line.len().saturating_sub(LONGEST);
+        self.line.drain(..over);
+    }
+
+    /// It was answered.
+    pub fn answered(&mut self) {
+        self.line.clear();
+    }
+
+    /// Whether the last line asks for a password: a word for one in it, and a colon at its end.
+    pub fn asks_for_secret(&self) -> bool {
+        let line = String::from_utf8_lossy(&self.line).to_lowercase();
+        let is_question = line.trim_end().ends_with([':', '?', '>']);
+        let mut words = line.split(|c: char| !c.is_alphanumeric());
+        is_question && words.any(|word| WORDS.contains(&word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_for_passwords_are_known() {
+        for (heard, asks) in [
+            (&["Password: "][..], true),
+            (&["login: fred\r\nPass", "word:"], true),
+            (&["Enter passphrase for key: "], true),
+            (&["fred's password: "], true),
+            (&["PIN> "], true),
+            (&["login: "], false),
+            (&["Password: ", "\r\n"], false),
+            (&["Password: ", "\r\n", "$ "], false),
+            (&["The password is on paper.\r\n$ "], false),
+            (&["spinning: "], false),
+            (&["\x1b[1mPassword:\x1b[0m "], false),
+        ] {
+            let mut prompt = Prompt::default();
+            for heard in heard {
+                prompt.hear(heard.as_bytes());
+            }
+            assert_eq!(prompt.asks_for_secret(), asks, "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_not_kept() {
+        let mut prompt = Prompt::default();
+        for _ in 0..1000 {
+            prompt.hear(&[b'x'; 1000]);
+        }
+        assert_eq!(prompt.line.len(), LONGEST);
+        prompt.hear(b" password: ");
+        assert!(prompt.asks_for_secret());
+    }
+}
