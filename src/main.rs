@@ -31,6 +31,7 @@ mod report;
 mod rows;
 mod safe_name;
 mod save;
+mod script;
 mod smtp;
 mod store;
 mod tls_roots;
