@@ -34,6 +34,7 @@ mod save;
 mod script;
 mod smtp;
 mod store;
+mod terminal;
 mod tls_roots;
 mod trace;
 mod units;

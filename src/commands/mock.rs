@@ -6,6 +6,7 @@ mod mail;
 mod nntp;
 mod pop3;
 mod smtp;
+mod telnet;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -33,6 +34,7 @@ use self::mail::MailArgs;
 use self::nntp::NntpArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
+use self::telnet::TelnetArgs;
 
 /// Run a server on loopback for testing, faults included.
 #[derive(clap::Args)]
@@ -56,6 +58,8 @@ enum Kind {
     Nntp(NntpArgs),
     /// Serve menus and files by Gopher, and fail on request
     Gopher(GopherArgs),
+    /// Ask who is there by Telnet, run a little shell, and fail on request
+    Telnet(TelnetArgs),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -124,6 +128,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Imap(args) => &args.listen,
         Kind::Nntp(args) => &args.listen,
         Kind::Gopher(args) => &args.listen,
+        Kind::Telnet(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
@@ -137,6 +142,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Imap(args) => imap::run(args),
         Kind::Nntp(args) => nntp::run(args),
         Kind::Gopher(args) => gopher::run(args),
+        Kind::Telnet(args) => telnet::run(args),
         Kind::Replay(args) => replay(args),
     }
 }

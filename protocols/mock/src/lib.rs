@@ -15,6 +15,7 @@
 //! | [`Maildrop`](pop3::Maildrop) | a service that gives mail out, by POP3 |
 //! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
+//! | [`TelnetServer`](telnet::TelnetServer) | a service with a login and a little shell, by Telnet |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
 //! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
@@ -67,6 +68,7 @@ pub mod sasl;
 mod server;
 pub mod smtp;
 mod stop;
+pub mod telnet;
 mod tls;
 mod trap;
 

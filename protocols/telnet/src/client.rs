@@ -104,6 +104,17 @@ impl Client {
         self.say(keys, b"\r\n", Nvt::say_keys)
     }
 
+    /// What is said next, up to the end of its line, is a secret, whatever was asked for.
+    pub fn expect_secret(&mut self) {
+        self.secret.get_or_insert_default();
+    }
+
+    /// Sends what was said.
+    pub fn flush(&mut self) -> Result<()> {
+        self.send()?;
+        self.connection.flush()
+    }
+
     /// Says a command.
     pub fn say_command(&mut self, command: Command) -> Result<()> {
         self.nvt.say_command(command);

@@ -27,6 +27,7 @@
 //! | `nvt.rs` | our side of the conversation: all of these together |
 //! | `prompt.rs` | whether they ask for a password |
 //! | `client.rs` | the conversation |
+//! | `words.rs` | what its commands mean |
 //!
 //! ```
 //! use proto_telnet::{Client, Event, Settings};
@@ -60,6 +61,7 @@ mod prompt;
 mod settings;
 mod subnegotiation;
 mod target;
+mod words;
 
 pub use client::Client;
 pub use code::{Code, Command, Verb};
@@ -68,3 +70,4 @@ pub use nvt::{Event, Notice, Nvt, What};
 pub use parser::{Parser, Token};
 pub use settings::{Settings, Window};
 pub use target::Target;
+pub use words::WORDS;

@@ -53,22 +53,22 @@ impl Negotiation {
         let is_yes = matches!(verb, Verb::Will | Verb::Do);
         match verb {
             Verb::Will | Verb::Wont => {
-                turn(self.theirs(code), |state| heard(state, is_yes, agrees)).as_their(Verb::Do)
+                turn(self.theirs(code), |state| heard(state, is_yes, agrees)).in_words_of(Verb::Do)
             }
             Verb::Do | Verb::Dont => {
-                turn(self.ours(code), |state| heard(state, is_yes, agrees)).as_their(Verb::Will)
+                turn(self.ours(code), |state| heard(state, is_yes, agrees)).in_words_of(Verb::Will)
             }
         }
     }
 
     /// Asks that they begin or end something.
     pub fn ask_them(&mut self, code: Code, is_wanted: bool) -> Outcome {
-        turn(self.theirs(code), |state| wanted(state, is_wanted)).as_their(Verb::Do)
+        turn(self.theirs(code), |state| wanted(state, is_wanted)).in_words_of(Verb::Do)
     }
 
     /// Offers to begin or end something.
     pub fn offer(&mut self, code: Code, is_wanted: bool) -> Outcome {
-        turn(self.ours(code), |state| wanted(state, is_wanted)).as_their(Verb::Will)
+        turn(self.ours(code), |state| wanted(state, is_wanted)).in_words_of(Verb::Will)
     }
 
     /// Whether it is in force on our side.
@@ -110,7 +110,7 @@ struct Turn {
 
 impl Turn {
     /// In the words for one side: `yes` is DO for theirs and WILL for ours.
-    fn as_their(self, yes: Verb) -> Outcome {
+    fn in_words_of(self, yes: Verb) -> Outcome {
         let no = match yes {
             Verb::Do => Verb::Dont,
             _ => Verb::Wont,

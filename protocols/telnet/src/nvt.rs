@@ -205,7 +205,8 @@ impl Nvt {
             Code::TERMINAL_TYPE if ours && asks_for_type(bytes) => self.next_type(),
             Code::NEW_ENVIRON if ours => variables(bytes, &self.settings),
             Code::STATUS if ours && asks_for_status(bytes) => Some(status(&self.negotiation)),
-            Code::CHARSET if ours || self.negotiation.they_do(code) => charset(bytes),
+            // RFC 2066: it is for who does it to ask.
+            Code::CHARSET if self.negotiation.they_do(code) => charset(bytes),
             _ => None,
         };
         if let Some(answer) = answer {

@@ -1,5 +1,6 @@
 //! What is said within options.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use proto_transport::escape::escaped;
@@ -77,32 +78,56 @@ pub(crate) fn status(negotiation: &Negotiation) -> Vec<u8> {
     bytes
 }
 
-/// The answer to a request for variables (RFC 1572): those that were asked for and may be told. One
-/// that is asked for and may not be told is as one that is not there.
+/// The answer to a request for variables (RFC 1572 section 2): each that is asked for by name, in
+/// its order and once, without a value if it may not be told; and what may be told of a kind, or of
+/// both, that is asked for without names.
 pub(crate) fn variables(bytes: &[u8], settings: &Settings) -> Option<Vec<u8>> {
     let (SEND, asked) = split(bytes)? else {
         return None;
     };
-    let asked = names(asked);
+    let mut asked = names(asked);
+    if asked.is_empty() {
+        asked = vec![(VAR, Vec::new()), (USERVAR, Vec::new())];
+    }
+    let mut told = HashSet::new();
     let mut answer = vec![IS];
-    for (name, value) in settings.variables() {
-        let kind = match WELL_KNOWN.contains(&name.as_str()) {
-            true => VAR,
-            false => USERVAR,
-        };
-        // Without a name, all of a kind are meant; without anything, all.
-        let is_asked = |(of, wanted): &(u8, Vec<u8>)| match wanted.is_empty() {
-            true => *of == kind,
-            false => wanted == name.as_bytes(),
-        };
-        if asked.is_empty() || asked.iter().any(is_asked) {
-            answer.push(kind);
-            answer.extend_from_slice(name.as_bytes());
-            answer.push(VALUE);
-            answer.extend_from_slice(value.as_bytes());
+    for (kind, wanted) in asked {
+        if wanted.is_empty() {
+            for (name, value) in settings.variables() {
+                if kind_of(name) == kind && told.insert(name.as_bytes().to_vec()) {
+                    push_variable(&mut answer, kind, name.as_bytes(), Some(value));
+                }
+            }
+        } else if told.insert(wanted.clone()) {
+            let mut known = settings.variables().iter();
+            let known = known.find(|(name, _)| name.as_bytes() == wanted);
+            let value = known.map(|(_, value)| value.as_str());
+            push_variable(&mut answer, kind, &wanted, value);
         }
     }
     Some(answer)
+}
+
+fn kind_of(name: &str) -> u8 {
+    match WELL_KNOWN.contains(&name) {
+        true => VAR,
+        false => USERVAR,
+    }
+}
+
+/// A name comes back as it was asked for, so it may hold anything.
+fn push_variable(answer: &mut Vec<u8>, kind: u8, name: &[u8], value: Option<&str>) {
+    answer.push(kind);
+    for byte in name {
+        if matches!(*byte, VAR | VALUE | ESC | USERVAR) {
+            answer.push(ESC);
+        }
+        answer.push(*byte);
+    }
+    if let Some(value) = value {
+        answer.push(VALUE);
+        answer.extend_from_slice(value.as_bytes());
+    }
 }
 
 /// The kinds and names in a list of variables; values are passed over.
@@ -137,7 +162,10 @@ pub(crate) fn charset(bytes: &[u8]) -> Option<Vec<u8>> {
         return None;
     };
     // A translation table may be offered before them: its version follows.
-    let offered = match offered.strip_prefix(b"[TTABLE]") {
+    // The RFC writes it in two ways.
+    let tables = [&b"[TTABLE]"[..], b"[TTABLE ]"];
+    let rest = tables.iter().find_map(|table| offered.strip_prefix(*table));
+    let offered = match rest {
         Some(rest) => split(rest)?.1,
         None => offered,
     };
@@ -260,10 +288,16 @@ mod tests {
             (b"\x01\0", b"\0\0USER\x01fred"),
             (b"\x01\x03", b"\0\x03LANG\x01de_DE"),
             (b"\x01\0USER", b"\0\0USER\x01fred"),
-            (b"\x01\0LANG", b"\0\x03LANG\x01de_DE"),
+            (b"\x01\0LANG", b"\0\0LANG\x01de_DE"),
+            (
+                b"\x01\x03LANG\0USER\x03LANG",
+                b"\0\x03LANG\x01de_DE\0USER\x01fred",
+            ),
+            (b"\x01\0\0\0", b"\0\0USER\x01fred"),
+            (b"\x01\0A\x02\x01", b"\0\0A\x02\x01"),
             (b"\x01\0US\x02ER", b"\0\0USER\x01fred"),
-            (b"\x01\0HOME\x03SHELL", b"\0"),
-            (b"\x01\0HOME\x01USER", b"\0"),
+            (b"\x01\0HOME\x03SHELL", b"\0\0HOME\x03SHELL"),
+            (b"\x01\0HOME\x01USER", b"\0\0HOME"),
             (b"\x01x", b"\0\0USER\x01fred\x03LANG\x01de_DE"),
         ] {
             assert_eq!(
@@ -285,6 +319,7 @@ mod tests {
             (b"\x01 us-ascii latin1", Some(b"\x02us-ascii")),
             (b"\x01;KOI8-R", Some(b"\x03")),
             (b"\x01[TTABLE]\x01;utf-8", Some(b"\x02utf-8")),
+            (b"\x01[TTABLE ]\x01;utf-8", Some(b"\x02utf-8")),
             (b"\x01", None),
             (b"\x02UTF-8", None),
             (b"", None),
