@@ -128,6 +128,8 @@ impl Code {
     pub const END_OF_RECORD: Code = Code(25);
     /// How large the window is (RFC 1073).
     pub const WINDOW_SIZE: Code = Code(31);
+    /// Who edits lines (RFC 1184).
+    pub const LINEMODE: Code = Code(34);
     /// Variables (RFC 1572).
     pub const NEW_ENVIRON: Code = Code(39);
     /// Characters (RFC 2066).

@@ -5,37 +5,57 @@
 
 use crate::code::IAC;
 
+/// How the ends of lines in a text travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As CR LF; a CR alone as CR NUL.
+    Lines,
+    /// As the return key, which is CR: no NUL or LF belongs to it in binary.
+    ReturnKey,
+    /// As they are.
+    Bytes,
+}
+
 /// What we say: text and keys.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
-    /// A CR waits for what comes behind it.
+    /// A CR was said, or waits to be said, and an LF that follows belongs to it.
     after_cr: bool,
 }
 
 impl Encoder {
     /// Adds text, in which LF or CR LF ends a line, whatever the cuts.
-    pub fn text(&mut self, text: &[u8], is_binary: bool, output: &mut Vec<u8>) {
+    pub fn text(&mut self, text: &[u8], form: Form, output: &mut Vec<u8>) {
         for byte in text {
-            if std::mem::take(&mut self.after_cr) {
-                match byte {
-                    b'\n' => {}
-                    _ => output.push(0),
+            let after_cr = std::mem::take(&mut self.after_cr);
+            match (form, byte) {
+                (Form::Lines, b'\n') if after_cr => output.push(b'\n'),
+                (Form::Lines, byte) => {
+                    if after_cr {
+                        output.push(0);
+                    }
+                    match byte {
+                        b'\n' => output.extend(b"\r\n"),
+                        byte => output.push(*byte),
+                    }
+                    self.after_cr = *byte == b'\r';
                 }
-            } else if *byte == b'\n' && !is_binary {
-                output.push(b'\r');
+                (Form::ReturnKey, b'\n') if after_cr => {}
+                (Form::ReturnKey, b'\r' | b'\n') => {
+                    output.push(b'\r');
+                    self.after_cr = *byte == b'\r';
+                }
+                (_, byte) => output.push(*byte),
             }
-            output.push(*byte);
-            match byte {
-                b'\r' if !is_binary => self.after_cr = true,
-                &IAC => output.push(IAC),
-                _ => {}
+            if *byte == IAC {
+                output.push(IAC);
             }
         }
     }
 
     /// The text is over: a CR at its end ends no line.
-    pub fn finish(&mut self, output: &mut Vec<u8>) {
-        if std::mem::take(&mut self.after_cr) {
+    pub fn finish(&mut self, form: Form, output: &mut Vec<u8>) {
+        if std::mem::take(&mut self.after_cr) && form == Form::Lines {
             output.push(0);
         }
     }
@@ -57,12 +77,12 @@ impl Encoder {
 mod tests {
     use super::*;
 
-    fn text(text: &[u8], piece: usize, is_binary: bool) -> Vec<u8> {
+    fn text(text: &[u8], piece: usize, form: Form) -> Vec<u8> {
         let (mut encoder, mut output) = (Encoder::default(), Vec::new());
         for piece in text.chunks(piece) {
-            encoder.text(piece, is_binary, &mut output);
+            encoder.text(piece, form, &mut output);
         }
-        encoder.finish(&mut output);
+        encoder.finish(form, &mut output);
         output
     }
 
@@ -79,10 +99,30 @@ mod tests {
             (b"\0\xff\n", b"\0\xff\xff\r\n"),
         ] {
             for piece in 1..=said.len() {
-                assert_eq!(text(said, piece, false), sent, "{said:?} by {piece}");
+                let is = text(said, piece, Form::Lines);
+                assert_eq!(is, sent, "{said:?} by {piece}");
+                let bytes = text(said, piece, Form::Bytes);
+                assert!(bytes
+                    .iter()
+                    .filter(|byte| **byte != 255)
+                    .eq(said.iter().filter(|byte| **byte != 255)));
             }
         }
-        assert_eq!(text(b"a\r\xff\n\r\n", 1, true), b"a\r\xff\xff\n\r\n");
+    }
+
+    #[test]
+    fn in_binary_a_line_ends_with_the_return_key() {
+        for (said, sent) in [
+            (&b"a\nb\n"[..], &b"a\rb\r"[..]),
+            (b"a\r\nb\r\n", b"a\rb\r"),
+            (b"a\rb\r", b"a\rb\r"),
+            (b"\n\n\r\r\n\xff", b"\r\r\r\r\xff\xff"),
+        ] {
+            for piece in 1..=said.len() {
+                let is = text(said, piece, Form::ReturnKey);
+                assert_eq!(is, sent, "{said:?} by {piece}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Our side of the conversation, without the connection: RFC 854's network virtual terminal.
 
 use crate::code::{Code, Command, Verb, IAC};
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Form};
 use crate::negotiation::{Negotiation, Outcome};
 use crate::parser::{Parser, Token};
 use crate::settings::{Settings, Window};
@@ -73,6 +73,7 @@ pub struct Nvt {
     /// How often the terminal's type was told.
     types_told: usize,
     answers: u32,
+    refused_linemode: bool,
 }
 
 impl Nvt {
@@ -158,13 +159,18 @@ impl Nvt {
     }
 
     fn negotiate(&mut self, verb: Verb, code: Code) {
-        // RFC 860: each DO is answered, and nothing is in force after it.
+        // RFC 860: each DO is answered, and nothing is in force after it. A server whose LINEMODE was
+        // refused does not want to know the time: to BSD's telnetd, a yes means that we would edit
+        // lines without LINEMODE, and it stops taking single keys.
         if code == Code::TIMING_MARK {
-            if verb == Verb::Do {
-                self.say_negotiation(Verb::Will, code);
+            match verb {
+                Verb::Do if self.refused_linemode => self.say_negotiation(Verb::Wont, code),
+                Verb::Do => self.say_negotiation(Verb::Will, code),
+                _ => {}
             }
             return;
         }
+        self.refused_linemode |= verb == Verb::Do && code == Code::LINEMODE;
         let agrees = match verb {
             Verb::Will => wants_of_them(code),
             _ => self.offers(code),
@@ -230,13 +236,27 @@ impl Nvt {
 
     /// Says text, in which LF or CR LF ends a line.
     pub fn say_text(&mut self, text: &[u8]) {
-        let is_binary = self.negotiation.we_do(Code::BINARY);
-        self.encoder.text(text, is_binary, &mut self.output);
+        let form = self.form();
+        self.encoder.text(text, form, &mut self.output);
     }
 
     /// The text is over.
     pub fn finish_text(&mut self) {
-        self.encoder.finish(&mut self.output);
+        let form = self.form();
+        self.encoder.finish(form, &mut self.output);
+    }
+
+    /// In binary, bytes are as they are for who asked for that; a server that wants it has still
+    /// lines to read.
+    fn form(&self) -> Form {
+        match (
+            self.negotiation.we_do(Code::BINARY),
+            self.settings.asks_binary,
+        ) {
+            (false, _) => Form::Lines,
+            (true, false) => Form::ReturnKey,
+            (true, true) => Form::Bytes,
+        }
     }
 
     /// Says keys as a terminal sends them: the return key is CR.

@@ -97,11 +97,12 @@ impl Talk for Telnet<'_> {
         if saying.is_secret {
             self.client.expect_secret();
         }
-        self.client.say_text(saying.bytes)?;
-        match saying.ends_line {
-            true => self.client.say_text(b"\n")?,
-            false => self.client.finish_text()?,
+        let mut text = saying.bytes.to_vec();
+        if saying.ends_line {
+            text.push(b'\n');
         }
+        self.client.say_text(&text)?;
+        self.client.finish_text()?;
         self.client.flush()
     }
 
