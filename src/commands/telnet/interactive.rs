@@ -240,7 +240,7 @@ impl<'s> Session<'s> {
     fn ask(&mut self, mut typed: Vec<u8>) -> Result<Option<End>> {
         // As the terminal was at first: in lines, and with echo.
         self.modes.edit(|_| {});
-        self.show("\r\nproto telnet> ")?;
+        self.show("\nproto telnet> ")?;
         let line = match self.line(&mut typed)? {
             Some(line) => line,
             None => return Ok(Some(End::ByUser)),
