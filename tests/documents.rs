@@ -91,7 +91,7 @@ fn ci_runs_the_second_command_of_the_readme() {
     assert!(setup.starts_with("dpkg -s gcc libc6-dev libssl-dev pkg-config >"));
     assert!(setup.contains("apt-get install -y gcc libc6-dev libssl-dev pkg-config"));
     let packages = "gcc libc6-dev libssl-dev pkg-config nginx postfix dovecot-core dovecot-lmtpd \
-                    dovecot-pop3d dovecot-imapd curl swaks mpop isync python3";
+                    dovecot-pop3d dovecot-imapd curl swaks mpop isync python3 inetutils-telnetd";
     assert!(ci.contains(packages));
 }
 

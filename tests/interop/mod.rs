@@ -12,6 +12,7 @@ mod nginx;
 mod postfix;
 mod postfix_amounts;
 mod smtp_sink;
+mod telnetd;
 
 use std::io::Write;
 use std::net::TcpListener;

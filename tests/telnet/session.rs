@@ -164,7 +164,7 @@ fn the_escape_asks_what_to_do() {
     session.terminal.types("\x1dmode line\n");
     session.becomes(true, false);
     session.terminal.types("echo line by line\n");
-    session.terminal.shows("\r\nline by line\r\n");
+    session.terminal.shows("\r\nline by line\r\r\n");
     session.terminal.types("\x1dquit\n");
     assert!(session.ends().success());
     session.terminal.shows("Hung up.");
