@@ -251,7 +251,7 @@ fn an_error_gives_the_terminal_back_too() {
         mut child,
     } = Session::begin();
     drop(terminal);
-    let _ = until(
+    until(
         || {
             let _ = kill_process(
                 Pid::from_raw(child.0.id().try_into().unwrap()).unwrap(),
