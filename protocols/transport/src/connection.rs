@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -299,21 +298,6 @@ impl Connection {
             .is_some_and(|stream| stream.is_readable())
     }
 
-    /// What the system can wait for.
-    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.stream.as_ref().and_then(|stream| stream.descriptor())
-    }
-
-    /// Urgent data stays in its place among the rest.
-    pub fn keep_urgent_in_place(&mut self) -> Result<()> {
-        match &mut self.stream {
-            Some(stream) => stream
-                .keep_urgent_in_place()
-                .map_err(|error| self.closed(error.to_string())),
-            None => Ok(()),
-        }
-    }
-
     /// Whether everything was sent and every body was read to its end.
     pub fn is_in_step(&self) -> bool {
         !self.out_of_step && !self.cut_short
@@ -367,23 +351,6 @@ impl Connection {
         self.output.extend_from_slice(secret);
         match &self.recorder {
             Some(recorder) => recorder.secret_line(Side::Client, shown, secret),
-            None => Ok(()),
-        }
-    }
-
-    /// Queues bytes that the transcript does not show; [`Connection::record_secret`] says once that
-    /// there was something.
-    pub fn write_hidden(&mut self, bytes: &[u8]) -> Result<()> {
-        self.can_say()?;
-        self.output.extend_from_slice(bytes);
-        self.flush_if_large()
-    }
-
-    /// Shows a placeholder for a line that was hidden, for conversations in which a secret is said
-    /// piece by piece.
-    pub fn record_secret(&mut self, secret: &[u8]) -> Result<()> {
-        match &self.recorder {
-            Some(recorder) => recorder.secret_line(Side::Client, b"", secret),
             None => Ok(()),
         }
     }
@@ -523,7 +490,7 @@ impl Connection {
         self.in_step()
     }
 
-    pub(crate) fn in_step(&self) -> Result<()> {
+    fn in_step(&self) -> Result<()> {
         if self.stream.is_none() {
             return Err(self.closed("the connection is gone"));
         }
@@ -565,14 +532,6 @@ impl Connection {
         }
     }
 
-    pub(crate) fn timed_out(&self, started: Instant) -> Error {
-        Error::TimedOut {
-            peer: self.facts.peer.clone(),
-            doing: self.doing.to_string(),
-            after: started.elapsed(),
-        }
-    }
-
     /// What an error of the stream means.
     fn broken(&self, started: Instant, error: io::Error) -> Error {
         if let Some(target) = error
@@ -582,7 +541,11 @@ impl Connection {
             return Error::io("writing the file", io::Error::from(target.0.kind()));
         }
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.timed_out(started),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::TimedOut {
+                peer: self.facts.peer.clone(),
+                doing: self.doing.to_string(),
+                after: started.elapsed(),
+            },
             io::ErrorKind::UnexpectedEof => self.closed(error.to_string()),
             _ if error.get_ref().is_some_and(|e| e.is::<BrokenRecord>()) => Error::Insecure {
                 peer: self.facts.peer.clone(),

@@ -55,7 +55,6 @@ mod status_reply;
 mod stream;
 mod tls;
 mod transcript;
-mod waiting;
 mod words;
 
 pub use body::{error_of, Body};
@@ -78,5 +77,4 @@ pub use stream::Stream;
 pub use tls::{Tls, TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE};
 pub use transcript::{Recorder, SessionWriter, Sink, Transcript};
 pub use url::{Host, Position, Url};
-pub use waiting::Ready;
 pub use words::{Word, Words};

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -112,15 +112,6 @@ impl Socket {
     }
 }
 
-impl AsFd for Wire {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Wire::Tcp(stream) => stream.as_fd(),
-            Wire::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
 impl Pipe {
     fn open() -> io::Result<Pipe> {
         let (exit, entrance) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -222,7 +213,11 @@ impl Stream for Socket {
     }
 
     fn is_readable(&mut self) -> bool {
-        let mut wanted = [PollFd::from_borrowed_fd(self.wire.as_fd(), PollFlags::IN)];
+        let descriptor = match &self.wire {
+            Wire::Tcp(stream) => stream.as_fd(),
+            Wire::Unix(stream) => stream.as_fd(),
+        };
+        let mut wanted = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
         poll(&mut wanted, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
@@ -264,17 +259,6 @@ impl Stream for Socket {
         match &self.wire {
             Wire::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Wire::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.wire.as_fd())
-    }
-
-    fn keep_urgent_in_place(&mut self) -> io::Result<()> {
-        match &self.wire {
-            Wire::Tcp(stream) => socket2::SockRef::from(stream).set_out_of_band_inline(true),
-            Wire::Unix(_) => Ok(()),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 /// A stream of bytes with a deadline below everything else.
@@ -33,17 +32,6 @@ pub trait Stream: Read + Write + Send {
 
     /// Tells the peer that we will write no more, where the stream can say so.
     fn end_writing(&mut self) -> io::Result<()>;
-
-    /// What the system can wait for; `None` where nothing ever waits.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// Urgent data (RFC 9293 section 3.8.5) stays in its place among the rest, where the stream
-    /// knows such a thing.
-    fn keep_urgent_in_place(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Stream for Box<dyn Stream> {
@@ -69,13 +57,5 @@ impl Stream for Box<dyn Stream> {
 
     fn end_writing(&mut self) -> io::Result<()> {
         (**self).end_writing()
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        (**self).descriptor()
-    }
-
-    fn keep_urgent_in_place(&mut self) -> io::Result<()> {
-        (**self).keep_urgent_in_place()
     }
 }

@@ -5,7 +5,6 @@
 //! without close_notify looks like a clean end, so the stream below keeps note.
 
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -436,10 +435,6 @@ impl Stream for TlsSession {
     fn end_writing(&mut self) -> io::Result<()> {
         self.stream.shutdown()?;
         self.stream.get_mut().inner.end_writing()
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.stream.get_ref().inner.descriptor()
     }
 }
 
