@@ -33,6 +33,7 @@ mod safe_name;
 mod save;
 mod script;
 mod smtp;
+mod sockets;
 mod store;
 mod terminal;
 mod tls_roots;

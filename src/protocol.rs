@@ -54,17 +54,45 @@ pub const GOPHER: Protocol = Protocol {
     words: &proto_gopher::WORDS,
 };
 
+/// RFC 959, where it is spoken by hand.
+pub const FTP_LINES: Protocol = Protocol {
+    name: "ftp",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
+/// Whatever is spoken over TCP (RFC 9293).
+pub const TCP: Protocol = Protocol {
+    name: "tcp",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
 /// RFC 854.
 pub const TELNET: Protocol = Protocol {
     name: "telnet",
     alpn: &[],
-    words: &proto_telnet::WORDS,
+    words: &NO_WORDS,
+};
+
+/// Whatever is spoken in datagrams (RFC 768).
+pub const UDP: Protocol = Protocol {
+    name: "udp",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
+/// Nobody knows what lines mean.
+const NO_WORDS: Words = Words {
+    said: &[],
+    heard: &[],
+    has_tags: false,
 };
 
 /// The protocol of a command line, as a session form tells it: `proto pop3-fetch pop3://localhost`.
 pub fn of_command(line: &str) -> Option<&'static Protocol> {
-    const ALL: [&Protocol; 7] = [&HTTP, &SMTP, &POP3, &IMAP, &NNTP, &GOPHER, &TELNET];
-    let command = line.strip_prefix("proto ")?.split(['-', ' ']).next()?;
+    const ALL: [&Protocol; 6] = [&HTTP, &SMTP, &POP3, &IMAP, &NNTP, &GOPHER];
+    let command = line.strip_prefix("proto ")?.split('-').next()?;
     ALL.into_iter().find(|protocol| protocol.name == command)
 }
 
@@ -77,7 +105,6 @@ mod tests {
         let name = |line| of_command(line).map(|protocol| protocol.name);
         assert_eq!(name("proto imap-list imap://localhost"), Some("imap"));
         assert_eq!(name("proto http-get x"), Some("http"));
-        assert_eq!(name("proto telnet x"), Some("telnet"));
         assert_eq!(name("proto mail-show x"), None);
         assert_eq!(name("pop3-list"), None);
     }

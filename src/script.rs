@@ -27,7 +27,8 @@
 //! | `done` | ends the script: all is well |
 //!
 //! A text knows `\r`, `\n`, `\t`, `\e`, `\\`, `\"`, `\$` and `\xNN`, and `${name}` for what a group
-//! of an earlier `expect` holds. `^` and `$` match at every line. A regular expression may stand between
+//! of an earlier `expect` holds. `^` and `$` match at every line, and `$` also where that ends which has come
+//! so far, as prompts do: a group whose end matters is best followed by what comes behind it. A regular expression may stand between
 //! slashes and a text in quotation marks, to keep the spaces at their ends.
 //!
 //! This file and [`parse`] are pure; [`run`] talks to whatever is a [`Talk`].

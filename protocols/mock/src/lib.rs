@@ -17,6 +17,7 @@
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
 //! | [`TelnetServer`](telnet::TelnetServer) | a service with a login and a little shell, by Telnet |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
+//! | [`SmallServer`](tcp::SmallServer), [`DatagramServer`](udp::DatagramServer) | echo and its like, by TCP and UDP |
 //! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
 //! | [`sasl`] | the server's side of logging in, for all who need it |
@@ -68,9 +69,11 @@ pub mod sasl;
 mod server;
 pub mod smtp;
 mod stop;
+pub mod tcp;
 pub mod telnet;
 mod tls;
 mod trap;
+pub mod udp;
 
 pub use fault::{Fault, NotAFault, FAULTS};
 pub use identity::{Identity, AUTHORITY};

@@ -27,18 +27,24 @@ impl Client {
         // RFC 854: the data mark comes as urgent data, and the byte before it is an IAC that would
         // stand alone without it.
         connection.keep_urgent_in_place()?;
-        Ok(Client::over(connection, settings))
+        Client::over(connection, settings)
     }
 
     /// Somebody on a connection that is there.
-    pub fn over(mut connection: Connection, settings: Settings) -> Client {
+    ///
+    /// # Errors
+    ///
+    /// Only if the conversation cannot be recorded.
+    pub fn over(mut connection: Connection, settings: Settings) -> Result<Client> {
         connection.doing("talking");
-        Client {
+        let mut client = Client {
             connection,
             nvt: Nvt::new(settings),
             prompt: Prompt::default(),
             secret: None,
-        }
+        };
+        client.send()?;
+        Ok(client)
     }
 
     /// The connection, for what it knows of itself.
@@ -51,22 +57,16 @@ impl Client {
         &self.nvt
     }
 
-    /// Waits as [`Connection::wait`] does, after sending what is to be sent.
-    pub fn wait(
-        &mut self,
-        others: &[BorrowedFd<'_>],
-        wants_room: bool,
-        end: Option<Instant>,
-    ) -> Result<Ready> {
-        self.send()?;
-        self.connection.wait(others, wants_room, end)
+    /// Waits as [`Connection::wait`] does, and sends what is to be sent.
+    pub fn wait(&mut self, other: Option<BorrowedFd<'_>>, until: Instant) -> Result<Ready> {
+        self.connection.wait(other, until)
     }
 
-    /// Hears what has come, or waits for it, and answers what asks for an answer; `false` when they
-    /// have hung up. A server that negotiates without end has broken the protocol.
+    /// Hears what has come, or waits for it; `false` when they have hung up. What is to be said to it
+    /// is sent by the next [`Client::wait`], or by [`Client::flush`]. A server that negotiates
+    /// without end has broken the protocol.
     pub fn receive(&mut self, tell: &mut Tell<'_>) -> Result<bool> {
-        self.send()?;
-        let Some(bytes) = self.connection.next_bytes()? else {
+        let Some(bytes) = self.connection.hear()? else {
             self.nvt.tell_said(tell)?;
             return Ok(false);
         };
@@ -78,7 +78,6 @@ impl Client {
             tell(event)
         })?;
         self.send()?;
-        self.connection.flush()?;
         match self.nvt.runs_in_a_circle() {
             true => Err(self.connection.malformed(
                 "options are negotiated once, and not without end (RFC 1143)",
@@ -111,7 +110,6 @@ impl Client {
 
     /// Sends what was said.
     pub fn flush(&mut self) -> Result<()> {
-        self.send()?;
         self.connection.flush()
     }
 
@@ -139,7 +137,7 @@ impl Client {
             let length = end.map_or(bytes.len(), |end| end + 1);
             let (hidden, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
             encode(&mut self.nvt, hidden);
-            self.connection.write_hidden(&self.nvt.take_output())?;
+            self.connection.say_hidden(&self.nvt.take_output())?;
             secret.extend_from_slice(hidden);
             match end {
                 Some(_) => self.connection.record_secret(secret.trim_ascii_end())?,
@@ -159,7 +157,7 @@ impl Client {
         let output = self.nvt.take_output();
         match output.is_empty() {
             true => Ok(()),
-            false => self.connection.write_block(&output),
+            false => self.connection.say(&output),
         }
     }
 }

@@ -27,7 +27,6 @@
 //! | `nvt.rs` | our side of the conversation: all of these together |
 //! | `prompt.rs` | whether they ask for a password |
 //! | `client.rs` | the conversation |
-//! | `words.rs` | what its commands mean |
 //!
 //! ```
 //! use proto_telnet::{Client, Event, Settings};
@@ -35,7 +34,7 @@
 //!
 //! let memory = Memory::in_pieces([&b"\xff\xfb\x01\xff"[..], b"\xfd\x18login: "]);
 //! let said = memory.said();
-//! let mut client = Client::over(Connection::over(memory), Settings::default());
+//! let mut client = Client::over(Connection::over(memory), Settings::default())?;
 //! let mut shown = Vec::new();
 //! while client.receive(&mut |event| {
 //!     if let Event::Data(bytes) = event {
@@ -43,6 +42,7 @@
 //!     }
 //!     Ok(())
 //! })? {}
+//! client.flush()?;
 //! // WILL ECHO: DO ECHO. DO TERMINAL-TYPE: WONT, because none may be told.
 //! assert_eq!(said.bytes(), b"\xff\xfd\x01\xff\xfc\x18");
 //! assert_eq!(shown, b"login: ");
@@ -61,7 +61,6 @@ mod prompt;
 mod settings;
 mod subnegotiation;
 mod target;
-mod words;
 
 pub use client::Client;
 pub use code::{Code, Command, Verb};
@@ -70,4 +69,3 @@ pub use nvt::{Event, Notice, Nvt, What};
 pub use parser::{Parser, Token};
 pub use settings::{Settings, Window};
 pub use target::Target;
-pub use words::WORDS;

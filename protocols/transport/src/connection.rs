@@ -47,7 +47,7 @@ pub struct Facts {
 /// A conversation with one peer.
 pub struct Connection {
     /// `None` only while TLS takes the stream over, and after that failed.
-    stream: Option<Box<dyn Stream>>,
+    pub(crate) stream: Option<Box<dyn Stream>>,
     pub(crate) input: Buffer,
     pub(crate) output: Vec<u8>,
     doing: Cow<'static, str>,
@@ -64,6 +64,10 @@ pub struct Connection {
     pub(crate) cut_short: bool,
     /// Bytes that were ever read.
     heard: u64,
+    /// The peer has said that no more will come.
+    pub(crate) heard_end: bool,
+    /// Since when the peer has taken nothing of what is queued.
+    pub(crate) stuck: Option<Instant>,
 }
 
 /// Output that waits for a flush is written when it reaches this, so that memory stays bounded.
@@ -110,6 +114,8 @@ impl Connection {
             out_of_step: false,
             cut_short: false,
             heard: 0,
+            heard_end: false,
+            stuck: None,
         }
     }
 
@@ -226,6 +232,11 @@ impl Connection {
     /// waiting for it.
     pub(crate) fn fill(&mut self) -> Result<usize> {
         self.flush()?;
+        self.receive()
+    }
+
+    /// The same, while something may still be queued.
+    pub(crate) fn receive(&mut self) -> Result<usize> {
         let count = self.wait_for(|stream, input| input.fill_from(stream))?;
         self.heard = self.heard.saturating_add(count as u64);
         Ok(count)
@@ -233,7 +244,7 @@ impl Connection {
 
     /// The one place where we wait for the peer: under a deadline, and with errors that say who and
     /// what.
-    fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &mut self,
         act: impl FnOnce(&mut Box<dyn Stream>, &mut Buffer) -> io::Result<T>,
     ) -> Result<T> {
@@ -298,6 +309,16 @@ impl Connection {
             .is_some_and(|stream| stream.is_readable())
     }
 
+    /// Urgent data stays in its place among the rest.
+    pub fn keep_urgent_in_place(&mut self) -> Result<()> {
+        match &mut self.stream {
+            Some(stream) => stream
+                .keep_urgent_in_place()
+                .map_err(|error| self.closed(error.to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// Whether everything was sent and every body was read to its end.
     pub fn is_in_step(&self) -> bool {
         !self.out_of_step && !self.cut_short
@@ -351,6 +372,23 @@ impl Connection {
         self.output.extend_from_slice(secret);
         match &self.recorder {
             Some(recorder) => recorder.secret_line(Side::Client, shown, secret),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues bytes that the transcript does not show; [`Connection::record_secret`] says once that
+    /// there was something.
+    pub fn say_hidden(&mut self, bytes: &[u8]) -> Result<()> {
+        self.can_say()?;
+        self.output.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Shows a placeholder for a line that was hidden, for conversations in which a secret is said
+    /// piece by piece.
+    pub fn record_secret(&mut self, secret: &[u8]) -> Result<()> {
+        match &self.recorder {
+            Some(recorder) => recorder.secret_line(Side::Client, b"", secret),
             None => Ok(()),
         }
     }
@@ -490,7 +528,7 @@ impl Connection {
         self.in_step()
     }
 
-    fn in_step(&self) -> Result<()> {
+    pub(crate) fn in_step(&self) -> Result<()> {
         if self.stream.is_none() {
             return Err(self.closed("the connection is gone"));
         }

@@ -5,6 +5,7 @@
 //! without close_notify looks like a clean end, so the stream below keeps note.
 
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -430,6 +431,10 @@ impl Stream for TlsSession {
             _ => {}
         }
         true
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.get_ref().inner.descriptor()
     }
 
     fn end_writing(&mut self) -> io::Result<()> {

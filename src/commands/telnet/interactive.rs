@@ -146,22 +146,21 @@ impl<'s> Session<'s> {
 
     fn go_on(&mut self) -> Result<End> {
         loop {
-            let others = [self.keyboard.as_fd(), self.resized.as_fd()];
-            let ready = self.client.wait(&others, false, None)?;
-            if ready.heard && !self.hear()? {
+            let until = Instant::now() + A_LONG_TIME;
+            let ready = self.client.wait(Some(self.either.as_fd()), until)?;
+            if ready.peer && !self.hear()? {
                 return Ok(End::ByHost);
             }
-            match ready.other {
-                Some(0) => {
-                    let mut keys = [0; 4096];
-                    let count = self.read(&mut keys)?;
-                    let typed = keys.get(..count).unwrap_or_default();
-                    if typed.is_empty() || self.take(typed)? == Some(End::ByUser) {
-                        return Ok(End::ByUser);
-                    }
+            if ready.other {
+                self.resize()?;
+            }
+            if ready.other && wait_for(&self.keyboard, Some(Instant::now()))? {
+                let mut keys = [0; 4096];
+                let count = self.read(&mut keys)?;
+                let typed = keys.get(..count).unwrap_or_default();
+                if typed.is_empty() || self.take(typed)? == Some(End::ByUser) {
+                    return Ok(End::ByUser);
                 }
-                Some(_) => self.resize()?,
-                None => {}
             }
         }
     }

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto_telnet::{Client, Event};
-use proto_transport::{Error, Result};
+use proto_transport::{read_some, Error, Result};
 
 use super::harmless::Output;
 use super::timeline::Timeline;
@@ -14,7 +14,7 @@ use super::{silent, Args};
 use crate::progress::Progress;
 use crate::save::Watch;
 
-/// How much of stdin is sent at once: what there is room for when the system says that there is some.
+/// How much of stdin is sent at once.
 const BLOCK: usize = 4096;
 
 /// Sends stdin and writes what comes until the host hangs up, or until the time is over that it has
@@ -38,39 +38,36 @@ pub(super) fn run(args: &Args, client: &mut Client, timeline: Option<Timeline>) 
     };
     let mut said = Said::new()?;
     loop {
-        let limit = match said.ended {
-            Some(ended) => args.quit_after_eof.map(|time| (ended, time)),
-            None => None,
+        let now = Instant::now();
+        let end = said.end(args, now);
+        let silence = client.connection().silence();
+        let patience = said.ended.and_then(|_| now.checked_add(silence));
+        let until = [end, patience].into_iter().flatten().min();
+        let until = until.unwrap_or(now + A_LONG_TIME);
+        // One block at a time: what the host does not take must not pile up here.
+        let stdin = match said.ended.is_none() && client.connection().queued() == 0 {
+            true => Some(said.stdin.as_fd()),
+            false => None,
         };
-        let silence = said.ended.map(|_| client.connection().silence());
-        let until = [
-            limit.and_then(|(ended, time)| ended.checked_add(time)),
-            silence.and_then(|silence| Instant::now().checked_add(silence)),
-        ];
-        let until = until.into_iter().flatten().min();
-        let ready = match said.is_waited_for() {
-            true => client.wait(&[said.stdin.as_fd()], false, until)?,
-            false => client.wait(&[], said.is_pending(), until)?,
-        };
-        if ready.heard && !heard.hear(client)? {
+        let ready = client.wait(stdin, until)?;
+        if ready.peer && !heard.hear(client)? {
             return heard.output.finish();
         }
-        if ready.has_room {
-            said.send(client)?;
+        if ready.other {
+            said.read(client)?;
         }
-        if ready.other.is_some() {
-            said.read()?;
-        }
-        if limit.is_some_and(|(ended, time)| ended.elapsed() >= time) {
+        let now = Instant::now();
+        if end.is_some_and(|end| now >= end) {
             return heard.output.finish();
         }
-        if ready == proto_transport::Ready::default() {
-            if let Some(silence) = silence {
-                return Err(silent(client, silence));
-            }
+        if !ready.peer && patience.is_some_and(|patience| now >= patience) {
+            return Err(silent(client, silence));
         }
     }
 }
+
+/// Longer than anybody waits for somebody to type.
+const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the host says.
 struct Heard<'w> {
@@ -103,10 +100,7 @@ impl Heard<'_> {
 struct Said {
     stdin: File,
     block: Vec<u8>,
-    /// What was read and not sent.
-    pending: usize,
     ended: Option<Instant>,
-    is_finished: bool,
 }
 
 impl Said {
@@ -116,37 +110,22 @@ impl Said {
         Ok(Said {
             stdin: File::from(stdin),
             block: vec![0; BLOCK],
-            pending: 0,
             ended: None,
-            is_finished: false,
         })
     }
 
-    /// Whether more of stdin is wanted.
-    fn is_waited_for(&self) -> bool {
-        self.ended.is_none() && !self.is_pending()
+    /// When to hang up, if that is known.
+    fn end(&self, args: &Args, now: Instant) -> Option<Instant> {
+        let end = self.ended?.checked_add(args.quit_after_eof?);
+        Some(end.unwrap_or(now + A_LONG_TIME))
     }
 
-    fn is_pending(&self) -> bool {
-        self.pending > 0 || self.ended.is_some() && !self.is_finished
-    }
-
-    fn read(&mut self) -> Result<()> {
-        self.pending = proto_transport::read_some(&mut self.stdin, &mut self.block)?;
-        if self.pending == 0 {
+    fn read(&mut self, client: &mut Client) -> Result<()> {
+        let count = read_some(&mut self.stdin, &mut self.block)?;
+        if count == 0 {
             self.ended = Some(Instant::now());
+            return client.finish_text();
         }
-        Ok(())
-    }
-
-    fn send(&mut self, client: &mut Client) -> Result<()> {
-        let bytes = self.block.get(..self.pending).unwrap_or_default();
-        client.say_text(bytes)?;
-        self.pending = 0;
-        if self.ended.is_some() && !self.is_finished {
-            self.is_finished = true;
-            client.finish_text()?;
-        }
-        Ok(())
+        client.say_text(self.block.get(..count).unwrap_or_default())
     }
 }

@@ -109,8 +109,11 @@ impl Talk for Telnet<'_> {
     fn hear(&mut self, until: Instant, heard: &mut Vec<u8>) -> Result<Received> {
         let before = heard.len();
         loop {
-            if !self.client.wait(&[], false, Some(until))?.heard {
-                return Ok(Received::Nothing);
+            if !self.client.wait(None, until)?.peer {
+                if Instant::now() >= until {
+                    return Ok(Received::Nothing);
+                }
+                continue;
             }
             let goes_on = self.client.receive(&mut |event| {
                 if let Event::Data(bytes) = event {

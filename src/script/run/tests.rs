@@ -83,7 +83,7 @@ fn a_login_at_every_cut() {
     // Whoever says everything at once has no prompt at the end of what came.
     let script = "expect login: \nsend fred\nexpect assword: \nsend ${password}\n\
                   expect ^(?<prompt>[#$])\x20\nelse (?i)incorrect\n  fail refused\nsend uptime\n\
-                  expect up (?<days>\\d+) days, (\\S+)$\nclose";
+                  expect up (?<days>\\d+) days, (\\S+)\\r\nclose";
     for piece in 1..CONVERSATION.len() {
         let bytes = CONVERSATION.as_bytes().chunks(piece);
         let mut parrot = Parrot {
