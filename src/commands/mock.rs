@@ -7,8 +7,8 @@ mod nntp;
 mod pop3;
 mod smtp;
 mod tcp;
-mod udp;
 mod telnet;
+mod udp;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -37,8 +37,8 @@ use self::nntp::NntpArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
 use self::tcp::TcpArgs;
-use self::udp::UdpArgs;
 use self::telnet::TelnetArgs;
+use self::udp::UdpArgs;
 
 /// Run a server on loopback for testing, faults included.
 #[derive(clap::Args)]

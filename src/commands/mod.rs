@@ -27,8 +27,8 @@ pub mod pop3_list;
 pub mod smtp_probe;
 pub mod smtp_send;
 pub mod tcp;
-pub mod udp;
 pub mod telnet;
+pub mod udp;
 
 use proto_transport::Result;
 

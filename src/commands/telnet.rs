@@ -112,6 +112,9 @@ pub fn run(args: &Args) -> Result<u8> {
     })
 }
 
+/// Longer than anybody waits for somebody to type.
+const A_LONG_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// How a conversation is held.
 enum Manner {
     Scripted(Box<scripted::Job>),

@@ -3,13 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto_telnet::{Client, Event, Window};
 use proto_transport::{Error, Result};
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{epoll, poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::termios::{
     tcflush, tcgetwinsize, LocalModes, QueueSelector, SpecialCodeIndex, Termios,
@@ -18,7 +18,7 @@ use signal_hook::consts::SIGWINCH;
 use signal_hook::low_level::pipe;
 
 use super::prompt::{parse, Wish, HELP};
-use super::{shown, Args};
+use super::{shown, Args, A_LONG_TIME};
 use crate::terminal::Modes;
 
 /// The character that asks what to do, if there is one.
@@ -103,8 +103,12 @@ struct Session<'s> {
     /// Whether lines are sent, whatever the host says.
     in_lines: Option<bool>,
     escape: Option<u8>,
-    /// Written to when the window has another size; nobody listens if its size was given.
+    /// Written to when the window has another size.
     resized: UnixStream,
+    /// Whether the host is told of that.
+    tells_size: bool,
+    /// What can be read from when one of these two can be.
+    either: OwnedFd,
     deadline: Option<Instant>,
 }
 
@@ -113,10 +117,8 @@ impl<'s> Session<'s> {
         let escape = args.escape.0;
         let manner = manner(client, None);
         let (keyboard, screen) = (duplicate(io::stdin())?, duplicate(io::stdout())?);
-        let resized = match args.window {
-            Some(_) => UnixStream::pair().map(|(ours, _)| ours),
-            None => watch_window(),
-        };
+        let resized = watch_window().map_err(failed)?;
+        let either = either(&keyboard, &resized).map_err(failed)?;
         let modes = Modes::change(&keyboard, |modes| adapt(modes, manner, escape));
         Ok(Session {
             client,
@@ -126,7 +128,9 @@ impl<'s> Session<'s> {
             manner,
             in_lines: None,
             escape,
-            resized: resized.map_err(failed)?,
+            resized,
+            either,
+            tells_size: args.window.is_none(),
             deadline: args.common.deadline(),
         })
     }
@@ -154,7 +158,7 @@ impl<'s> Session<'s> {
             if ready.other {
                 self.resize()?;
             }
-            if ready.other && wait_for(&self.keyboard, Some(Instant::now()))? {
+            if ready.other && wait_for(&self.keyboard, Instant::now())? {
                 let mut keys = [0; 4096];
                 let count = self.read(&mut keys)?;
                 let typed = keys.get(..count).unwrap_or_default();
@@ -224,7 +228,8 @@ impl<'s> Session<'s> {
     fn resize(&mut self) -> Result<()> {
         let mut bytes = [0; 64];
         let count = self.resized.read(&mut bytes);
-        if !count.is_ok_and(|count| count > 0) {
+        let is_resized = count.is_ok_and(|count| count > 0);
+        if !is_resized || !self.tells_size {
             return Ok(());
         }
         match window_of(&self.keyboard) {
@@ -271,7 +276,7 @@ impl<'s> Session<'s> {
                 let rest = typed.split_off(at + 1);
                 return Ok(Some(std::mem::replace(typed, rest)));
             }
-            if !wait_for(&self.keyboard, self.deadline)? {
+            if !wait_for(&self.keyboard, self.until())? {
                 return Ok(None);
             }
             let mut keys = [0; 256];
@@ -337,6 +342,12 @@ impl<'s> Session<'s> {
         )
     }
 
+    /// When nobody waits for keys any more.
+    fn until(&self) -> Instant {
+        self.deadline
+            .unwrap_or_else(|| Instant::now() + A_LONG_TIME)
+    }
+
     fn show(&mut self, text: &str) -> Result<()> {
         self.screen
             .write_all(text.as_bytes())
@@ -387,21 +398,37 @@ fn watch_window() -> io::Result<UnixStream> {
     Ok(reader)
 }
 
+/// What can be read from when one of two can be.
+fn either(one: impl AsFd, other: impl AsFd) -> io::Result<OwnedFd> {
+    let either = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(
+        &either,
+        one,
+        epoll::EventData::new_u64(0),
+        epoll::EventFlags::IN,
+    )?;
+    epoll::add(
+        &either,
+        other,
+        epoll::EventData::new_u64(1),
+        epoll::EventFlags::IN,
+    )?;
+    Ok(either)
+}
+
 /// Waits for keys; `false` when the time is over.
-fn wait_for(keyboard: &File, deadline: Option<Instant>) -> Result<bool> {
+fn wait_for(keyboard: &File, until: Instant) -> Result<bool> {
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(false);
-        }
-        let timeout = left.map(|left| Timespec {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.max(Duration::from_millis(1)).subsec_nanos().into(),
-        });
+            tv_nsec: left.subsec_nanos().into(),
+        };
         let mut wanted = [PollFd::new(keyboard, PollFlags::IN)];
-        match poll(&mut wanted, timeout.as_ref()) {
-            Ok(0) | Err(Errno::INTR) => {}
+        match poll(&mut wanted, Some(&timeout)) {
+            Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
+            Err(Errno::INTR) => {}
             Err(error) => return Err(failed(error.into())),
         }
     }

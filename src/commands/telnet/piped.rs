@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto_telnet::{Client, Event};
 use proto_transport::{read_some, Error, Result};
 
 use super::harmless::Output;
 use super::timeline::Timeline;
-use super::{silent, Args};
+use super::{silent, Args, A_LONG_TIME};
 use crate::progress::Progress;
 use crate::save::Watch;
 
@@ -65,9 +65,6 @@ pub(super) fn run(args: &Args, client: &mut Client, timeline: Option<Timeline>) 
         }
     }
 }
-
-/// Longer than anybody waits for somebody to type.
-const A_LONG_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the host says.
 struct Heard<'w> {
