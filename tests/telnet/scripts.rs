@@ -92,7 +92,7 @@ fn a_password_in_a_script_is_not_recorded() {
     let options = ["--transcript", "record"];
     run(&shell, folder.path(), script, "", &options).exits(0);
     let record = fs::read_to_string(folder.path().join("record")).unwrap();
-    assert!(record.contains("C| fred\\r\\n\n"), "{record}");
+    assert!(record.contains("C: fred\n"), "{record}");
     assert!(!record.contains("canary"), "{record}");
     let options = ["--transcript", "record", "--show-secrets"];
     run(&shell, folder.path(), script, "", &options).exits(0);

@@ -149,15 +149,16 @@ impl Client {
             self.prompt.answered();
         }
         encode(&mut self.nvt, open);
-        self.send()
+        let text = self.nvt.take_output();
+        self.connection.say(&text)
     }
 
-    /// Queues what is to be sent.
+    /// Queues what is to be sent of options and commands, which is no part of a line.
     fn send(&mut self) -> Result<()> {
         let output = self.nvt.take_output();
         match output.is_empty() {
             true => Ok(()),
-            false => self.connection.say(&output),
+            false => self.connection.write_block(&output),
         }
     }
 }
