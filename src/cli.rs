@@ -13,10 +13,11 @@ use proto_transport::{
 };
 
 use crate::commands::{
-    completions, demo, gopher_get, gopher_menu, http_get, http_head, imap_append, imap_fetch,
-    imap_flag, imap_list, imap_move, imap_search, imap_watch, mail_check, mail_show, manual, mock,
-    nntp_fetch, nntp_groups, nntp_overview, nntp_post, pop3_delete, pop3_fetch, pop3_list,
-    smtp_probe, smtp_send, tcp, telnet, udp,
+    completions, demo, ftp_get, ftp_list, ftp_mirror, ftp_mkdir, ftp_put, ftp_remove, ftp_rename,
+    gopher_get, gopher_menu, http_get, http_head, imap_append, imap_fetch, imap_flag, imap_list,
+    imap_move, imap_search, imap_watch, mail_check, mail_show, manual, mock, nntp_fetch,
+    nntp_groups, nntp_overview, nntp_post, pop3_delete, pop3_fetch, pop3_list, smtp_probe,
+    smtp_send, tcp, telnet, udp,
 };
 use crate::credentials::CredentialArgs;
 use crate::protocol::Protocol;
@@ -81,6 +82,20 @@ pub enum Command {
     ImapMove(Box<imap_move::Args>),
     /// Watch a mailbox, and tell what happens as it does
     ImapWatch(Box<imap_watch::Args>),
+    /// Show what is in a folder of an FTP server
+    FtpList(Box<ftp_list::Args>),
+    /// Get files and trees from FTP servers
+    FtpGet(Box<ftp_get::Args>),
+    /// Put files on an FTP server
+    FtpPut(Box<ftp_put::Args>),
+    /// Make a tree on an FTP server like one here, or the reverse
+    FtpMirror(Box<ftp_mirror::Args>),
+    /// Remove files and trees from an FTP server
+    FtpRemove(Box<ftp_remove::Args>),
+    /// Rename a file or folder on an FTP server
+    FtpRename(Box<ftp_rename::Args>),
+    /// Make a folder on an FTP server
+    FtpMkdir(Box<ftp_mkdir::Args>),
     /// Show the groups of a news server, and how much is in them
     NntpGroups(Box<nntp_groups::Args>),
     /// Show the articles of a newsgroup in short

@@ -11,6 +11,7 @@ mod download;
 mod ending;
 mod exit_code;
 mod fetching;
+mod ftp;
 mod gopher;
 mod imap;
 mod imap_terms;

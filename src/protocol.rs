@@ -47,6 +47,13 @@ pub const NNTP: Protocol = Protocol {
     words: &proto_nntp::WORDS,
 };
 
+/// RFC 959. The name is of RFC 7301's registry.
+pub const FTP: Protocol = Protocol {
+    name: "ftp",
+    alpn: &["ftp"],
+    words: &proto_ftp::WORDS,
+};
+
 /// RFC 1436.
 pub const GOPHER: Protocol = Protocol {
     name: "gopher",
@@ -91,7 +98,7 @@ const NO_WORDS: Words = Words {
 
 /// The protocol of a command line, as a session form tells it: `proto pop3-fetch pop3://localhost`.
 pub fn of_command(line: &str) -> Option<&'static Protocol> {
-    const ALL: [&Protocol; 6] = [&HTTP, &SMTP, &POP3, &IMAP, &NNTP, &GOPHER];
+    const ALL: [&Protocol; 7] = [&HTTP, &SMTP, &POP3, &IMAP, &NNTP, &FTP, &GOPHER];
     let command = line.strip_prefix("proto ")?.split('-').next()?;
     ALL.into_iter().find(|protocol| protocol.name == command)
 }

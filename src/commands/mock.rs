@@ -1,5 +1,6 @@
 //! `proto mock`: the servers that our own tests use, for everybody.
 
+mod ftp;
 mod gopher;
 mod imap;
 mod mail;
@@ -30,6 +31,7 @@ use crate::exit_code::{OK, PROTOCOL};
 use crate::trace::explain;
 use crate::units::duration;
 
+use self::ftp::FtpArgs;
 use self::gopher::GopherArgs;
 use self::imap::ImapArgs;
 use self::mail::MailArgs;
@@ -60,6 +62,8 @@ enum Kind {
     Imap(ImapArgs),
     /// Keep news by NNTP, strictly, and refuse or fail on request
     Nntp(NntpArgs),
+    /// Keep files by FTP, and refuse or fail on request
+    Ftp(FtpArgs),
     /// Serve menus and files by Gopher, and fail on request
     Gopher(GopherArgs),
     /// Echo, discard, uppercase, daytime or chargen by TCP
@@ -135,6 +139,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Pop3(args) => &args.listen,
         Kind::Imap(args) => &args.listen,
         Kind::Nntp(args) => &args.listen,
+        Kind::Ftp(args) => &args.listen,
         Kind::Gopher(args) => &args.listen,
         Kind::Tcp(args) => &args.listen,
         Kind::Udp(args) => return udp::run(args),
@@ -151,6 +156,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Pop3(args) => pop3::run(args),
         Kind::Imap(args) => imap::run(args),
         Kind::Nntp(args) => nntp::run(args),
+        Kind::Ftp(args) => ftp::run(args),
         Kind::Gopher(args) => gopher::run(args),
         Kind::Tcp(args) => tcp::run(args),
         Kind::Udp(args) => udp::run(args),

@@ -2,6 +2,13 @@
 
 pub mod completions;
 pub mod demo;
+pub mod ftp_get;
+pub mod ftp_list;
+pub mod ftp_mirror;
+pub mod ftp_mkdir;
+pub mod ftp_put;
+pub mod ftp_remove;
+pub mod ftp_rename;
 pub mod gopher_get;
 pub mod gopher_menu;
 pub mod http_get;
@@ -53,6 +60,13 @@ pub fn run(command: Command) -> Result<u8> {
         Command::ImapFlag(args) => imap_flag::run(&args),
         Command::ImapMove(args) => imap_move::run(&args),
         Command::ImapWatch(args) => imap_watch::run(&args),
+        Command::FtpList(args) => ftp_list::run(&args),
+        Command::FtpGet(args) => ftp_get::run(&args),
+        Command::FtpPut(args) => ftp_put::run(&args),
+        Command::FtpMirror(args) => ftp_mirror::run(&args),
+        Command::FtpRemove(args) => ftp_remove::run(&args),
+        Command::FtpRename(args) => ftp_rename::run(&args),
+        Command::FtpMkdir(args) => ftp_mkdir::run(&args),
         Command::NntpGroups(args) => nntp_groups::run(&args),
         Command::NntpOverview(args) => nntp_overview::run(&args),
         Command::NntpFetch(args) => nntp_fetch::run(&args),

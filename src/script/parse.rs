@@ -234,7 +234,7 @@ mod tests {
 
     /// The steps in short, with what stands below an else in brackets.
     fn shape(steps: &[Step]) -> String {
-        let shapes: Vec<String> = steps.iter().map(|step| shape_of(step)).collect();
+        let shapes: Vec<String> = steps.iter().map(shape_of).collect();
         shapes.join(" ")
     }
 

@@ -53,7 +53,9 @@ const DELAYS: usize = 3;
 impl Client {
     /// Connects and hears the greeting. Data connections will be made by the same connector.
     pub fn connect(connector: &Connector, target: &Target) -> Result<Client> {
-        Client::over(connector.connect(&target.endpoint)?, connector, target)
+        // Many servers take data connections only if they resume the TLS session of this one.
+        let connector = connector.keeping_sessions();
+        Client::over(connector.connect(&target.endpoint)?, &connector, target)
     }
 
     /// Hears the greeting on a connection that is there.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use proto_transport::{
     read_some, BareCr, CanonicalLines, Connection, Connector, Endpoint, Error, Result, Security,
-    Socket,
 };
 
 use crate::request::Type;
@@ -31,7 +30,7 @@ pub enum Mode {
     #[default]
     Passive,
     /// The server connects to us, by EPRT or else PORT; to one of these ports, or to any. Only from
-    /// the address of the control connection, and only without TLS.
+    /// the address of the control connection.
     Active(Option<RangeInclusive<u16>>),
 }
 
@@ -105,21 +104,20 @@ const GLANCE: Duration = Duration::from_millis(5);
 pub(crate) fn accept(
     listener: &TcpListener,
     control: &Connection,
-    patience: Duration,
+    connector: &Connector,
 ) -> Result<Connection> {
     let failed = |error| Error::io("waiting for the data connection", error);
     let peer = control.facts().address.as_ref();
     let peer = peer.and_then(|text| text.parse::<SocketAddr>().ok());
     let peer: Option<IpAddr> = peer.map(|address| address.ip().to_canonical());
     listener.set_nonblocking(true).map_err(failed)?;
+    let patience = connector.timeouts.connect;
     let started = Instant::now();
     loop {
         match listener.accept() {
             Ok((stream, from)) if Some(from.ip().to_canonical()) == peer => {
                 stream.set_nonblocking(false).map_err(failed)?;
-                let mut data = Connection::over(Socket::tcp(stream).map_err(failed)?);
-                data.set_silence(control.silence());
-                return Ok(data);
+                return connector.accepted(stream, control);
             }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -127,7 +125,7 @@ pub(crate) fn accept(
             }
             Err(error) => return Err(failed(error)),
         }
-        if started.elapsed() >= patience {
+        if started.elapsed() >= patience || late(connector) {
             return Err(Error::TimedOut {
                 peer: control.peer().to_owned(),
                 doing: "waiting for the server's data connection".to_owned(),
@@ -135,6 +133,11 @@ pub(crate) fn accept(
             });
         }
     }
+}
+
+fn late(connector: &Connector) -> bool {
+    let deadline = connector.timeouts.deadline;
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 /// Bytes that are read from our side at once.

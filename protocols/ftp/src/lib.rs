@@ -23,6 +23,7 @@
 //! | `reply.rs` `moment.rs` | what they say |
 //! | `listing.rs` and `listing/` | what is in a folder |
 //! | `wire.rs` | a command and its reply |
+//! | `words.rs` | what the lines of a conversation mean |
 //! | `data.rs` | data connections: the one place that makes them |
 //! | `client.rs` | the conversation before: TLS, login |
 //! | `session.rs` and `session/` | files and folders, and their transfers |
@@ -58,6 +59,7 @@ mod request;
 mod session;
 mod target;
 mod wire;
+mod words;
 
 pub use client::{Client, Login, GREETING, STARTTLS};
 pub use data::{DataPolicy, Mode};
@@ -65,5 +67,6 @@ pub use listing::{machine_line, Entry, Kind, Line, Listing};
 pub use moment::{Modified, Moment, Precision};
 pub use reply::{Digest, Features, No};
 pub use request::{Path, Type};
-pub use session::{Session, Visit};
+pub use session::{About, Session, Visit};
 pub use target::Target;
+pub use words::WORDS;

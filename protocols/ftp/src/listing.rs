@@ -144,11 +144,27 @@ pub fn machine_line(line: &[u8]) -> Line {
     }
 }
 
+/// How `ls` calls the sum of all sizes.
+const TOTALS: [&str; 9] = [
+    "total",
+    "totale",
+    "totaal",
+    "totalt",
+    "insgesamt",
+    "yhteensä",
+    "razem",
+    "celkem",
+    "итого",
+];
+
 /// Lines that are not about anything in the folder.
 fn is_nothing(line: &[u8]) -> bool {
     let text = line.trim_ascii();
-    let sum = text.strip_prefix(b"total ").map(<[u8]>::trim_ascii);
-    let is_sum = sum.is_some_and(|sum| {
+    let space = text.iter().position(|byte| *byte == b' ');
+    let sum = space.and_then(|at| text.split_at_checked(at));
+    let sum = sum.filter(|(word, _)| TOTALS.iter().any(|total| total.as_bytes() == *word));
+    let is_sum = sum.map(|(_, sum)| sum.trim_ascii());
+    let is_sum = is_sum.is_some_and(|sum| {
         sum.iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b".,".contains(byte))
     });

@@ -5,7 +5,9 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-use proto_transport::{Connection, Connector, Endpoint, Result, StatusReply};
+use proto_transport::{
+    Connection, Connector, Endpoint, Error, Refusal, Result, StatusReply, NOT_RESUMED,
+};
 
 use crate::client::{ask_features, FEATURES};
 use crate::data::DataPolicy;
@@ -13,7 +15,7 @@ use crate::listing::{fact_line, Entry, Facts, Kind};
 use crate::moment::Moment;
 use crate::reply::{self, Digest, Features, No};
 use crate::request::{Path, Request, Type};
-use crate::wire::{ask, expect, no};
+use crate::wire::{ask, expect, hear, no, say};
 
 pub use transfer::Visit;
 
@@ -24,6 +26,8 @@ pub struct Session {
     endpoint: Endpoint,
     features: Features,
     is_protected: bool,
+    /// Whether the last data connection resumed the TLS session of this one, if there is TLS.
+    is_resumed: bool,
     policy: DataPolicy,
     shows_hidden: bool,
     /// How files are to travel.
@@ -31,8 +35,38 @@ pub struct Session {
     /// What the server was last told of that; before, it is type A (RFC 959 section 5.1).
     told_kind: Option<Type>,
     has_extended: bool,
+    /// Whether the server has answered EPSV before.
+    knows_extended: bool,
     lists_facts: bool,
     chosen_hash: Option<String>,
+    /// Whether several commands may be under way at once.
+    is_hasty: bool,
+    /// Whether the transfer that comes is followed by another.
+    more_follows: bool,
+    ahead: Ahead,
+}
+
+/// The data connection of the transfer after this one, asked for while this one is under way.
+enum Ahead {
+    Nothing,
+    Asked,
+    Answered(StatusReply),
+}
+
+/// Whether a server may have refused a data connection because it resumes no TLS session.
+fn is_about_sessions(reply: &str) -> bool {
+    let text = reply.to_ascii_lowercase();
+    let words = ["reuse", "resum", "session"];
+    text.starts_with("4") && words.iter().any(|word| text.contains(word))
+}
+
+/// What a server tells of a file by SIZE and MDTM.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct About {
+    /// How many bytes it has, as they would travel in type I.
+    pub size: Option<u64>,
+    /// When it was changed, in UTC.
+    pub modified: Option<Moment>,
 }
 
 /// Digests by commands of their own, the strongest first.
@@ -64,12 +98,17 @@ impl Session {
             lists_facts: features.offers("MLST") || features.offers("MLSD"),
             features,
             is_protected,
+            is_resumed: true,
             policy: DataPolicy::default(),
             shows_hidden: false,
             kind: Type::Image,
             told_kind: None,
             has_extended: true,
+            knows_extended: false,
             chosen_hash: None,
+            is_hasty: true,
+            more_follows: false,
+            ahead: Ahead::Nothing,
         })
     }
 
@@ -93,21 +132,41 @@ impl Session {
         self.kind = kind;
     }
 
-    /// Whether LIST asks for hidden files (`-a`). Servers that do not hand it to `ls` may take it for
-    /// a name. MLSD needs no such thing.
+    /// Whether LIST asks for hidden files (`-a`). A server that takes it for a name is asked without
+    /// it from then on. MLSD needs no such thing.
     pub fn show_hidden(&mut self, shows: bool) {
         self.shows_hidden = shows;
     }
 
+    /// Says one command at a time, and waits for each reply. Without this, commands whose replies do
+    /// not depend on each other are sent together, and the data connection of the next transfer is
+    /// asked for while one is under way: no document forbids it, and some servers lose commands so.
+    pub fn say_one_at_a_time(&mut self) {
+        self.is_hasty = false;
+    }
+
+    /// Whether several commands may be under way at once.
+    pub fn is_hasty(&self) -> bool {
+        self.is_hasty
+    }
+
+    /// Tells whether the next transfer will be followed by another.
+    pub fn expect_more(&mut self, more: bool) {
+        self.more_follows = more;
+    }
+
     /// Whether more can be said. After a transfer whose end was lost, nothing can.
     pub fn is_usable(&mut self) -> bool {
-        self.connection.is_reusable()
+        match self.ahead {
+            Ahead::Asked => self.connection.is_in_step(),
+            _ => self.connection.is_reusable(),
+        }
     }
 
     /// The folder that we are in.
     pub fn working_folder(&mut self) -> Result<Path> {
         self.connection.doing("asking for the folder");
-        let reply = expect(&mut self.connection, &Request::WorkingFolder, 257)?;
+        let reply = self.expect(&Request::WorkingFolder, 257)?;
         match reply::quoted_path(reply::first(&reply)) {
             Some(path) if !path.is_empty() => Path::new(path),
             _ => Err(self.malformed("PWD is answered with a path in quotation marks", &reply)),
@@ -117,12 +176,22 @@ impl Session {
     /// Goes to a folder.
     pub fn change_folder(&mut self, path: &Path) -> Result<()> {
         self.connection.doing(format!("going to {path}"));
-        expect(
-            &mut self.connection,
-            &Request::ChangeFolder(path.clone()),
-            2,
-        )
-        .map(|_| ())
+        self.expect(&Request::ChangeFolder(path.clone()), 2)
+            .map(|_| ())
+    }
+
+    /// Whether a path names a folder: by MLST, or else by going there and back.
+    pub fn is_folder(&mut self, path: &Path) -> Result<bool> {
+        if self.features.offers("MLST") {
+            let facts = self.facts(path);
+            return Ok(facts?.is_some_and(|entry| entry.kind == Kind::Folder));
+        }
+        let here = self.working_folder()?;
+        match self.change_folder(path) {
+            Err(error) if No::of(&error) == Some(No::Missing) => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => self.change_folder(&here).map(|()| true),
+        }
     }
 
     /// How many bytes a file has, as they would travel in type I (RFC 3659 section 4).
@@ -130,7 +199,7 @@ impl Session {
         self.tell_type(Type::Image)?;
         self.connection
             .doing(format!("asking for the size of {path}"));
-        let reply = expect(&mut self.connection, &Request::Size(path.clone()), 213)?;
+        let reply = self.expect(&Request::Size(path.clone()), 213)?;
         reply::size(&reply).ok_or_else(|| self.malformed("SIZE is answered with a number", &reply))
     }
 
@@ -138,9 +207,40 @@ impl Session {
     pub fn modified(&mut self, path: &Path) -> Result<Moment> {
         self.connection
             .doing(format!("asking for the time of {path}"));
-        let reply = expect(&mut self.connection, &Request::Modified(path.clone()), 213)?;
+        let reply = self.expect(&Request::Modified(path.clone()), 213)?;
         reply::modified(&reply)
             .ok_or_else(|| self.malformed("MDTM is answered with a time", &reply))
+    }
+
+    /// How many bytes a file has, and when it was changed, as far as the server can tell.
+    pub fn about(&mut self, path: &Path) -> Result<About> {
+        self.connection.doing(format!("asking about {path}"));
+        let mut requests = Vec::new();
+        if self.told_kind != Some(Type::Image) {
+            requests.push(Request::Type(Type::Image));
+        }
+        requests.push(Request::Size(path.clone()));
+        requests.push(Request::Modified(path.clone()));
+        let mut replies = self.ask_all(&requests)?.into_iter();
+        if requests.len() == 3 {
+            let reply = replies.next();
+            match reply.filter(|reply| !reply.is(2)) {
+                Some(reply) => return Err(self.no(&reply, "200")),
+                None => self.told_kind = Some(Type::Image),
+            }
+        }
+        let (size, modified) = (replies.next(), replies.next());
+        for reply in size.iter().chain(&modified) {
+            if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
+                return Err(self.no(reply, "213"));
+            }
+        }
+        let told = |reply: &StatusReply| reply.code == 213;
+        let (size, modified) = (size.filter(told), modified.filter(told));
+        Ok(About {
+            size: size.as_ref().and_then(reply::size),
+            modified: modified.as_ref().and_then(reply::modified),
+        })
     }
 
     /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can
@@ -148,7 +248,7 @@ impl Session {
     pub fn set_modified(&mut self, path: &Path, moment: Moment) -> Result<()> {
         self.connection.doing(format!("setting the time of {path}"));
         let request = Request::SetModified(moment, path.clone());
-        expect(&mut self.connection, &request, 2).map(|_| ())
+        self.expect(&request, 2).map(|_| ())
     }
 
     /// What a path names (MLST, RFC 3659 section 7); `None` where the server cannot tell. Its name is
@@ -159,11 +259,7 @@ impl Session {
             return Ok(None);
         }
         self.connection.doing(format!("asking about {path}"));
-        let reply = expect(
-            &mut self.connection,
-            &Request::MachineFacts(path.clone()),
-            250,
-        )?;
+        let reply = self.expect(&Request::MachineFacts(path.clone()), 250)?;
         let line = reply
             .lines
             .get(1)
@@ -196,7 +292,7 @@ impl Session {
         if let Some(chosen) = chosen {
             self.choose_hash(chosen, &offered)?;
             let request = Request::Digest("HASH", path.clone());
-            let reply = expect(&mut self.connection, &request, 213)?;
+            let reply = self.expect(&request, 213)?;
             let digest = reply::hash(reply::first(&reply));
             let digest = digest.filter(|digest| digest.algorithm == *chosen);
             let rule = "HASH is answered with the digest of the whole file";
@@ -208,11 +304,7 @@ impl Session {
         let Some((verb, algorithm)) = known else {
             return Ok(None);
         };
-        let reply = expect(
-            &mut self.connection,
-            &Request::Digest(verb, path.clone()),
-            2,
-        )?;
+        let reply = self.expect(&Request::Digest(verb, path.clone()), 2)?;
         let text = reply.lines.concat();
         let digest = reply::old_hash(&text, algorithm);
         digest
@@ -225,11 +317,7 @@ impl Session {
         if in_use.is_some_and(|name| name == wanted) {
             return Ok(());
         }
-        expect(
-            &mut self.connection,
-            &Request::OptionHash(wanted.to_owned()),
-            2,
-        )?;
+        self.expect(&Request::OptionHash(wanted.to_owned()), 2)?;
         self.chosen_hash = Some(wanted.to_owned());
         Ok(())
     }
@@ -237,24 +325,36 @@ impl Session {
     /// Deletes a file.
     pub fn delete(&mut self, path: &Path) -> Result<()> {
         self.connection.doing(format!("deleting {path}"));
-        expect(&mut self.connection, &Request::Delete(path.clone()), 2).map(|_| ())
+        self.expect(&Request::Delete(path.clone()), 2).map(|_| ())
     }
 
     /// Gives a file or folder another name. What has that name already may be lost.
     pub fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         self.connection.doing(format!("renaming {from} to {to}"));
-        expect(
-            &mut self.connection,
-            &Request::RenameFrom(from.clone()),
-            350,
-        )?;
-        expect(&mut self.connection, &Request::RenameTo(to.clone()), 2).map(|_| ())
+        let requests = [
+            Request::RenameFrom(from.clone()),
+            Request::RenameTo(to.clone()),
+        ];
+        let mut replies = self.ask_all(&requests)?.into_iter();
+        for (reply, wanted) in replies.by_ref().zip([350, 2]) {
+            if !reply.is(wanted) {
+                return Err(self.no(&reply, &wanted.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a folder; its path as the server tells it, if it does.
     pub fn make_folder(&mut self, path: &Path) -> Result<Option<Path>> {
         self.connection.doing(format!("making the folder {path}"));
-        let reply = expect(&mut self.connection, &Request::MakeFolder(path.clone()), 2)?;
+        let reply = self.ask(&Request::MakeFolder(path.clone()))?;
+        if !reply.is(2) {
+            // Appendix II of RFC 959 has 521 for a folder that exists; RFC 2228 for something else.
+            return Err(match reply.code {
+                521 => self.connection.refused(reply.to_string(), Refusal::Lasting),
+                _ => self.no(&reply, "257"),
+            });
+        }
         let told = reply::quoted_path(reply::first(&reply));
         Ok(told.and_then(|path| Path::new(path).ok()))
     }
@@ -262,18 +362,14 @@ impl Session {
     /// Removes a folder that is empty.
     pub fn remove_folder(&mut self, path: &Path) -> Result<()> {
         self.connection.doing(format!("removing the folder {path}"));
-        expect(
-            &mut self.connection,
-            &Request::RemoveFolder(path.clone()),
-            2,
-        )
-        .map(|_| ())
+        self.expect(&Request::RemoveFolder(path.clone()), 2)
+            .map(|_| ())
     }
 
     /// Says goodbye. That it fails matters to nobody any more.
     pub fn quit(mut self) {
-        if self.connection.is_in_step() && !self.connection.has_unread() {
-            let _ = ask(&mut self.connection, &Request::Quit);
+        if self.connection.is_in_step() {
+            let _ = self.ask(&Request::Quit);
         }
     }
 
@@ -282,20 +378,71 @@ impl Session {
             return Ok(());
         }
         self.connection.doing("choosing the type");
-        expect(&mut self.connection, &Request::Type(kind), 2)?;
+        self.expect(&Request::Type(kind), 2)?;
         self.told_kind = Some(kind);
         Ok(())
     }
 
-    fn is_unsupported(error: &proto_transport::Error) -> bool {
-        No::of(error) == Some(No::Unsupported)
+    /// Says a command and hears its reply, behind that to what was asked ahead.
+    fn ask(&mut self, request: &Request) -> Result<StatusReply> {
+        self.settle()?;
+        ask(&mut self.connection, request)
     }
 
-    fn no(&self, reply: &StatusReply, expected: &str) -> proto_transport::Error {
-        no(&self.connection, reply, expected)
+    fn expect(&mut self, request: &Request, prefix: u16) -> Result<StatusReply> {
+        self.settle()?;
+        expect(&mut self.connection, request, prefix)
     }
 
-    fn malformed(&self, rule: impl Into<String>, reply: &StatusReply) -> proto_transport::Error {
+    /// Says several commands together and hears their replies. They must be few: what the server
+    /// has not read yet must fit into the buffers between us.
+    fn ask_all(&mut self, requests: &[Request]) -> Result<Vec<StatusReply>> {
+        if !self.is_hasty {
+            return requests.iter().map(|request| self.ask(request)).collect();
+        }
+        self.settle()?;
+        for (at, request) in requests.iter().enumerate() {
+            match at {
+                0 => say(&mut self.connection, request)?,
+                _ => self.connection.write_line(request.line())?,
+            }
+        }
+        let replies = requests.iter().map(|_| hear(&mut self.connection));
+        replies.collect()
+    }
+
+    /// Hears the reply to what was asked ahead, if that is still to come.
+    fn settle(&mut self) -> Result<()> {
+        if matches!(self.ahead, Ahead::Asked) {
+            self.ahead = Ahead::Nothing;
+            self.ahead = Ahead::Answered(self.hear_ahead()?);
+        }
+        Ok(())
+    }
+
+    /// Whether a no is about the command, and not about its parameter.
+    fn is_unsupported(error: &Error) -> bool {
+        matches!(error, Error::Refused { reply, .. } if reply.starts_with("500") || reply.starts_with("502"))
+    }
+
+    fn no(&self, reply: &StatusReply, expected: &str) -> Error {
+        match no(&self.connection, reply, expected) {
+            Error::Refused {
+                peer,
+                doing,
+                reply,
+                refusal,
+            } if !self.is_resumed && is_about_sessions(&reply) => Error::Refused {
+                peer,
+                doing,
+                reply: format!("{reply}; {NOT_RESUMED}"),
+                refusal,
+            },
+            error => error,
+        }
+    }
+
+    fn malformed(&self, rule: impl Into<String>, reply: &StatusReply) -> Error {
         self.connection
             .malformed(rule, reply.to_string().as_bytes())
     }

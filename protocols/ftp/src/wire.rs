@@ -1,6 +1,6 @@
 //! One command and its reply: what client and session stand on.
 
-use proto_transport::{Connection, Continuation, Error, Refusal, Result, StatusReply};
+use proto_transport::{Connection, Continuation, Error, Refusal, Result, StatusReply, NOT_RESUMED};
 
 use crate::request::Request;
 
@@ -53,11 +53,7 @@ pub(crate) fn no(connection: &Connection, reply: &StatusReply, expected: &str) -
             return Error::Insecure {
                 peer: connection.peer().to_owned(),
                 doing: "asking for what the server protects otherwise".to_owned(),
-                why: format!(
-                    "{reply}; the server may want TLS, or data connections that resume the TLS \
-                     session of the control connection (vsftpd: require_ssl_reuse, ProFTPD: \
-                     TLSOptions NoSessionReuseRequired)"
-                ),
+                why: format!("{reply}; the server may want TLS; {NOT_RESUMED}"),
                 certificate: false,
             }
         }

@@ -26,6 +26,14 @@ impl Identity {
         }
     }
 
+    /// An identity of the same authority that is right for none of them.
+    pub(crate) fn elsewhere() -> Identity {
+        Identity {
+            chain: include_str!("../../../samples/certificates/wrong.crt").to_owned(),
+            key: include_str!("../../../samples/certificates/wrong.key").to_owned(),
+        }
+    }
+
     /// The channel binding `tls-server-end-point` (RFC 5929 section 4.1): a digest of the server's
     /// own certificate. `None` if the chain does not begin with one.
     pub fn end_point(&self) -> Option<Vec<u8>> {

@@ -17,6 +17,7 @@
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
 //! | [`TelnetServer`](telnet::TelnetServer) | a service with a login and a little shell, by Telnet |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
+//! | [`FtpServer`](ftp::FtpServer) | a service of files, by FTP |
 //! | [`SmallServer`](tcp::SmallServer), [`DatagramServer`](udp::DatagramServer) | echo and its like, by TCP and UDP |
 //! | [`MailServer`](mail::MailServer) | SMTP, submission, LMTP, POP3 and IMAP over one store |
 //! | [`MailStore`](mailbox::MailStore) | the mail that several services share |
@@ -53,6 +54,7 @@
 mod channel;
 pub mod fault;
 mod faulty;
+pub mod ftp;
 pub mod gopher;
 pub mod http;
 mod identity;

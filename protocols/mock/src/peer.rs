@@ -1,17 +1,17 @@
 //! The server's side of one conversation: what a [`Service`](crate::Service) touches.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use memchr::memchr;
-use proto_transport::{Security, Stream};
+use proto_transport::{Security, Socket, Stream};
 
 use crate::fault::Fault;
 use crate::faulty::{Ending, Speech};
 use crate::identity::Identity;
-use crate::stop::{Control, Stop};
+use crate::stop::{stopped, Control, Stop};
 use crate::tls::Acceptor;
 
 /// The one who connected, as a server sees it.
@@ -105,6 +105,37 @@ impl Peer {
         self.control.local_address()
     }
 
+    /// The address that connected; `None` without a network.
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        self.control.remote_address()
+    }
+
+    /// A second connection with the same client, as FTP has them for data: without faults, not yet
+    /// encrypted, and shut when the server stops.
+    pub fn second(&self, stream: TcpStream) -> io::Result<Peer> {
+        self.second_as(stream, Arc::clone(&self.acceptor))
+    }
+
+    /// The same for a server that says there that it is somebody else.
+    pub(crate) fn second_as(&self, stream: TcpStream, acceptor: Arc<Acceptor>) -> io::Result<Peer> {
+        let control = Control::of(&stream)?;
+        self.control.take_along(control.clone());
+        // Whoever stops the server may have been too early for it.
+        if self.stop.is_raised() {
+            return Err(stopped());
+        }
+        let stream = Box::new(Socket::tcp(stream)?);
+        let stop = self.stop.clone();
+        Ok(Peer::new(
+            stream,
+            Security::Plain,
+            &[],
+            acceptor,
+            control,
+            stop,
+        ))
+    }
+
     /// Every wait must be over by then; `None` waits until the server stops.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         if let Some(stream) = &mut self.stream {
@@ -166,6 +197,17 @@ impl Peer {
         let count = self.input.as_slice().read(buffer)?;
         self.input.drain(..count);
         Ok(count)
+    }
+
+    /// Whether a read would return at once.
+    pub fn is_readable(&mut self) -> bool {
+        !self.input.is_empty() || self.stream.as_mut().is_some_and(Stream::is_readable)
+    }
+
+    /// Whether the client's end of TCP was seen. Under TLS that is before close_notify, if it was
+    /// seen at all.
+    pub fn has_ended(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::has_ended)
     }
 
     /// What was received and not yet read. Before TLS starts it should be nothing.

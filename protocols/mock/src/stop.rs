@@ -60,40 +60,67 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A second handle on a connection's socket, for what can only be done from outside or below TLS.
 /// It must be let go before the connection can end: the kernel closes a socket with its last handle.
 #[derive(Clone, Default)]
-pub(crate) struct Control(Arc<Mutex<Option<TcpStream>>>);
+pub(crate) struct Control(Arc<Mutex<Handles>>);
+
+#[derive(Default)]
+struct Handles {
+    own: Option<TcpStream>,
+    /// Of the connection that serves this one, as in FTP.
+    second: Option<Control>,
+}
 
 impl Control {
     pub(crate) fn of(stream: &TcpStream) -> io::Result<Control> {
-        Ok(Control(Arc::new(Mutex::new(Some(stream.try_clone()?)))))
+        Ok(Control(Arc::new(Mutex::new(Handles {
+            own: Some(stream.try_clone()?),
+            second: None,
+        }))))
     }
 
-    /// Ends both directions at once, which wakes whoever reads or writes.
+    /// Ends both directions at once, which wakes whoever reads or writes; also of the second
+    /// connection.
     pub(crate) fn shut(&self) {
-        if let Some(stream) = &*locked(&self.0) {
+        let handles = locked(&self.0);
+        if let Some(stream) = &handles.own {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        if let Some(second) = &handles.second {
+            second.shut();
+        }
+    }
+
+    /// Has a second connection shut together with this one.
+    pub(crate) fn take_along(&self, second: Control) {
+        locked(&self.0).second = Some(second);
     }
 
     /// Makes the coming close a reset.
     pub(crate) fn reset_on_close(&self) {
-        if let Some(stream) = &*locked(&self.0) {
+        if let Some(stream) = &locked(&self.0).own {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 
     /// Whether the coming close is a reset, before which nothing more is said.
     pub(crate) fn is_resetting(&self) -> bool {
-        let locked = locked(&self.0);
-        let linger = locked.as_ref().map(|stream| SockRef::from(stream).linger());
+        let handles = locked(&self.0);
+        let linger = handles
+            .own
+            .as_ref()
+            .map(|stream| SockRef::from(stream).linger());
         matches!(linger, Some(Ok(Some(Duration::ZERO))))
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        locked(&self.0).as_ref()?.local_addr().ok()
+        locked(&self.0).own.as_ref()?.local_addr().ok()
+    }
+
+    pub(crate) fn remote_address(&self) -> Option<SocketAddr> {
+        locked(&self.0).own.as_ref()?.peer_addr().ok()
     }
 
     pub(crate) fn let_go(&self) {
-        locked(&self.0).take();
+        locked(&self.0).own.take();
     }
 }
 

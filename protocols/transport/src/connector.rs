@@ -1,6 +1,6 @@
 //! *Policy*: how connections are made. One connector serves a whole command.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -72,6 +72,32 @@ impl Connector {
             Err(error) if self.tls.learns_from(&error) => attempt(),
             result => result,
         }
+    }
+
+    /// The same policy, for connections whose TLS session others will resume
+    /// ([`Connection::resume_tls`]): the control connections of FTP. Its handshakes do not tell the
+    /// channel binding [`TlsFacts::end_point`](crate::TlsFacts::end_point).
+    pub fn keeping_sessions(&self) -> Connector {
+        Connector {
+            tls: self.tls.keeping_sessions(),
+            ..self.clone()
+        }
+    }
+
+    /// A connection that the peer of `control` made to us, of the same policy: the data connections of
+    /// FTP's active mode. Whether it really comes from that peer is the caller's to check. For
+    /// errors it is the peer of `control`, and for TLS that host.
+    pub fn accepted(&self, stream: TcpStream, control: &Connection) -> Result<Connection> {
+        let failed = |error| Error::io("taking the connection of the peer", error);
+        let facts = Facts {
+            peer: control.facts().peer.clone(),
+            host: control.facts().host.clone(),
+            address: stream.peer_addr().ok().map(|peer| peer.to_string()),
+            local: stream.local_addr().ok().map(|local| local.ip()),
+            ..Facts::default()
+        };
+        let socket = Socket::tcp(stream).map_err(failed)?;
+        Ok(self.wrap(Box::new(socket), facts, self.recorder()))
     }
 
     /// Whether what is said to an endpoint without TLS stays on this machine. A host that is named

@@ -51,6 +51,11 @@ mod memory;
 mod proxies;
 mod proxy;
 mod resolve;
+#[cfg_attr(
+    any(target_os = "windows", target_vendor = "apple"),
+    path = "no_resumption.rs"
+)]
+mod resumption;
 mod secret;
 mod sending;
 pub mod session;
@@ -58,6 +63,7 @@ mod socket;
 mod status_reply;
 mod stream;
 mod tls;
+mod tls_stream;
 mod transcript;
 mod words;
 
@@ -76,12 +82,13 @@ pub use memory::{Memory, Said};
 pub use proxies::{NoProxy, Proxies};
 pub use proxy::{Proxy, ProxyKind};
 pub use resolve::{Family, RESOLVING};
+pub use resumption::Resumption;
 pub use secret::Secret;
 pub use sending::{read_some, BareCr, CanonicalLines, Pipeline};
 pub use socket::Socket;
 pub use status_reply::{Continuation, StatusReply};
 pub use stream::Stream;
-pub use tls::{Tls, TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE};
+pub use tls::{Tls, TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE, NOT_RESUMED};
 pub use transcript::{Recorder, SessionWriter, Sink, Transcript};
 pub use url::{Host, Position, Url};
 pub use words::{Word, Words};

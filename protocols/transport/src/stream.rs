@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
+use crate::resumption::Resumption;
+
 /// A stream of bytes with a deadline below everything else.
 ///
 /// The deadline is a point in time. The innermost stream recomputes what is left of it before every
@@ -45,6 +47,11 @@ pub trait Stream: Read + Write + Send {
 
     /// Tells the peer that we will write no more, where the stream can say so.
     fn end_writing(&mut self) -> io::Result<()>;
+
+    /// The TLS session, where another connection can resume it.
+    fn resumption(&self) -> Option<Resumption> {
+        None
+    }
 }
 
 impl Stream for Box<dyn Stream> {
@@ -78,5 +85,9 @@ impl Stream for Box<dyn Stream> {
 
     fn end_writing(&mut self) -> io::Result<()> {
         (**self).end_writing()
+    }
+
+    fn resumption(&self) -> Option<Resumption> {
+        (**self).resumption()
     }
 }

@@ -4,18 +4,20 @@
 //! and only when needed; a handshake time-out hides in an error's source chain; an end of TCP
 //! without close_notify looks like a clean end, so the stream below keeps note.
 
-use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
+use std::error::Error as StdError;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use native_tls::{HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
+use native_tls::{HandshakeError, Identity, Protocol, TlsConnector};
 
 use crate::certificate::{self, Certificate};
-use crate::error::{excerpt, Error, Result};
+use crate::error::{Error, Result};
+use crate::resumption::{Failure, Keeper, Resumption};
 use crate::stream::Stream;
+use crate::tls_stream::{Below, NotTls, TlsSession};
 
 /// What a client asks of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,11 +45,20 @@ pub struct TlsPolicy {
 #[derive(Default)]
 pub struct Tls {
     policy: TlsPolicy,
-    quick: OnceLock<std::result::Result<TlsConnector, String>>,
-    complete: OnceLock<std::result::Result<TlsConnector, String>>,
+    quick: OnceLock<std::result::Result<Library, String>>,
+    complete: OnceLock<std::result::Result<Library, String>>,
     for_proxy: OnceLock<Arc<Tls>>,
+    keeping: OnceLock<Arc<Tls>>,
+    /// Whether sessions can be resumed, where the system's library can do that at all.
+    keeps_sessions: bool,
     /// Quick trust was not enough for a peer.
-    wants_all: AtomicBool,
+    wants_all: Arc<AtomicBool>,
+}
+
+/// What makes the handshakes.
+enum Library {
+    Native(TlsConnector),
+    Keeping(Keeper),
 }
 
 /// Which authorities a handshake may rely on.
@@ -57,6 +68,14 @@ pub(crate) enum Trust {
     Quick,
     /// All of them.
     Complete,
+}
+
+/// Why a handshake believes that the peer is the one it says it is.
+pub(crate) enum Authority<'s> {
+    /// Somebody vouches for it.
+    Trusted(Trust),
+    /// It is the one of an earlier session; else, as there, somebody vouches for it.
+    Resumed(&'s Resumption),
 }
 
 /// A version of TLS that may be demanded.
@@ -76,7 +95,10 @@ pub struct TlsFacts {
     /// The server's certificate as DER.
     pub certificate: Vec<u8>,
     /// The channel binding `tls-server-end-point` (RFC 5929 section 4): the certificate's digest.
+    /// Not known of a session that others may resume.
     pub end_point: Option<Vec<u8>>,
+    /// Whether the session of another connection was resumed.
+    pub resumed: bool,
 }
 
 impl TlsFacts {
@@ -87,15 +109,21 @@ impl TlsFacts {
 }
 
 impl TlsPolicy {
-    fn build(&self, trust: Trust) -> std::result::Result<TlsConnector, String> {
+    fn build(&self, trust: Trust, keeps_sessions: bool) -> std::result::Result<Library, String> {
+        let roots = self.root_certificates(trust)?;
+        let identity = self.own_identity()?;
+        if keeps_sessions {
+            if let Some(keeper) = Keeper::build(self, &roots)? {
+                return Ok(Library::Keeping(keeper));
+            }
+        }
         let mut builder = TlsConnector::builder();
-        for root in self.root_certificates(trust)? {
+        for root in &roots {
+            let root =
+                native_tls::Certificate::from_der(root).map_err(|error| error.to_string())?;
             builder.add_root_certificate(root);
         }
-        if let Some((chain, key)) = &self.identity {
-            let identity = Identity::from_pkcs8(chain.as_bytes(), key.as_bytes()).map_err(|error| {
-                format!("the client certificate or its key cannot be used: {error}; the key must be PKCS#8 PEM (-----BEGIN PRIVATE KEY-----)")
-            })?;
+        if let Some(identity) = identity {
             builder.identity(identity);
         }
         builder.min_protocol_version(Some(match self.minimum {
@@ -108,14 +136,22 @@ impl TlsPolicy {
         }
         builder.danger_accept_invalid_certs(self.insecure);
         builder.danger_accept_invalid_hostnames(self.insecure);
-        builder.build().map_err(|error| error.to_string())
+        let connector = builder.build().map_err(|error| error.to_string())?;
+        Ok(Library::Native(connector))
     }
 
-    /// The library only logs a root that it cannot read, so each is read here first.
-    fn root_certificates(
-        &self,
-        trust: Trust,
-    ) -> std::result::Result<Vec<native_tls::Certificate>, String> {
+    fn own_identity(&self) -> std::result::Result<Option<Identity>, String> {
+        let Some((chain, key)) = &self.identity else {
+            return Ok(None);
+        };
+        let identity = Identity::from_pkcs8(chain.as_bytes(), key.as_bytes());
+        identity.map(Some).map_err(|error| {
+            format!("the client certificate or its key cannot be used: {error}; the key must be PKCS#8 PEM (-----BEGIN PRIVATE KEY-----)")
+        })
+    }
+
+    /// The library only logs a root that it cannot read, so each is read here first, to DER.
+    fn root_certificates(&self, trust: Trust) -> std::result::Result<Vec<Vec<u8>>, String> {
         let mut roots = match &self.roots {
             Some(pem) => certificate::from_pem(pem.as_bytes())?,
             None => Vec::new(),
@@ -125,10 +161,7 @@ impl TlsPolicy {
             let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
             roots.extend(certificate::from_pem(&pem).map_err(failed)?);
         }
-        roots
-            .iter()
-            .map(|der| native_tls::Certificate::from_der(der).map_err(|error| error.to_string()))
-            .collect()
+        Ok(roots)
     }
 }
 
@@ -142,12 +175,12 @@ impl From<TlsPolicy> for Tls {
 }
 
 impl Tls {
-    fn connector(&self, trust: Trust) -> std::result::Result<&TlsConnector, String> {
+    fn library(&self, trust: Trust) -> std::result::Result<&Library, String> {
         let slot = match trust {
             Trust::Quick => &self.quick,
             Trust::Complete => &self.complete,
         };
-        slot.get_or_init(|| self.policy.build(trust))
+        slot.get_or_init(|| self.policy.build(trust, self.keeps_sessions))
             .as_ref()
             .map_err(Clone::clone)
     }
@@ -199,6 +232,20 @@ impl Tls {
         Arc::clone(self.for_proxy.get_or_init(|| Arc::new(policy.into())))
     }
 
+    /// The same policy, whose sessions can be resumed.
+    pub(crate) fn keeping_sessions(self: &Arc<Tls>) -> Arc<Tls> {
+        if self.keeps_sessions {
+            return Arc::clone(self);
+        }
+        Arc::clone(self.keeping.get_or_init(|| {
+            Arc::new(Tls {
+                keeps_sessions: true,
+                wants_all: Arc::clone(&self.wants_all),
+                ..self.policy.clone().into()
+            })
+        }))
+    }
+
     /// The handshake, with the host name verified. `peer` names the endpoint in errors.
     pub(crate) fn handshake(
         &self,
@@ -206,33 +253,67 @@ impl Tls {
         peer: &str,
         mut stream: Box<dyn Stream>,
         deadline: Instant,
-        trust: Trust,
+        authority: Authority<'_>,
     ) -> Result<(Box<dyn Stream>, TlsFacts)> {
         let started = Instant::now();
         stream.set_deadline(Some(deadline));
-        let connector = self
-            .connector(trust)
-            .map_err(|why| insecure(peer, why, false))?;
         // The dot that ends an absolute name (RFC 1034 section 3.1) is not in certificates.
         let name = host.strip_suffix('.').unwrap_or(host);
-        match connector.connect(name, Below::new(stream)) {
-            Ok(stream) => {
-                let facts = self.check(peer, &stream)?;
-                let first = None;
-                Ok((Box::new(TlsSession { stream, first }), facts))
+        let stream = Below::new(stream);
+        let kept = match authority {
+            Authority::Resumed(session) => session.connect(name, stream),
+            Authority::Trusted(trust) => {
+                let library = self.library(trust);
+                match library.map_err(|why| insecure(peer, why, false))? {
+                    Library::Native(connector) => {
+                        return self.native(connector, name, peer, stream, started)
+                    }
+                    Library::Keeping(keeper) => keeper.connect(name, stream),
+                }
             }
-            Err(HandshakeError::WouldBlock(_)) => Err(timed_out(peer, started)),
-            Err(HandshakeError::Failure(error)) => Err(explain(peer, started, &error)),
-        }
+        };
+        let stream = kept.map_err(|failure| match failure {
+            Failure::TimedOut => timed_out(peer, started),
+            Failure::Failed(text, error) => explain(peer, started, &text, error.as_ref()),
+        })?;
+        let mut facts = self.check(peer, stream.certificate(), stream.alpn())?;
+        facts.resumed = stream.is_resumed();
+        Ok((Box::new(TlsSession::over(stream)), facts))
     }
 
-    fn check(&self, peer: &str, stream: &TlsStream<Below>) -> Result<TlsFacts> {
-        let certificate = stream
-            .peer_certificate()
-            .ok()
-            .flatten()
-            .and_then(|certificate| certificate.to_der().ok())
-            .unwrap_or_default();
+    fn native(
+        &self,
+        connector: &TlsConnector,
+        name: &str,
+        peer: &str,
+        stream: Below,
+        started: Instant,
+    ) -> Result<(Box<dyn Stream>, TlsFacts)> {
+        let stream = connector
+            .connect(name, stream)
+            .map_err(|failure| match failure {
+                HandshakeError::WouldBlock(_) => timed_out(peer, started),
+                HandshakeError::Failure(error) => {
+                    explain(peer, started, &error.to_string(), &error)
+                }
+            })?;
+        let certificate = stream.peer_certificate().ok().flatten();
+        let certificate = certificate.and_then(|certificate| certificate.to_der().ok());
+        let alpn = stream.negotiated_alpn().ok().flatten();
+        let mut facts = self.check(peer, certificate, alpn)?;
+        facts.end_point = stream.tls_server_end_point().ok().flatten();
+        Ok((Box::new(TlsSession::over(stream)), facts))
+    }
+
+    /// What the library does not check, of the server's certificate (DER) and of the application
+    /// protocol that it chose.
+    fn check(
+        &self,
+        peer: &str,
+        certificate: Option<Vec<u8>>,
+        alpn: Option<Vec<u8>>,
+    ) -> Result<TlsFacts> {
+        let certificate = certificate.unwrap_or_default();
         if !self.policy.pins.is_empty() {
             let key = certificate::public_key_digest(&certificate)
                 .map_err(|why| insecure(peer, why, true))?;
@@ -244,7 +325,6 @@ impl Tls {
                 return Err(insecure(peer, why, true));
             }
         }
-        let alpn = stream.negotiated_alpn().ok().flatten();
         let alpn = alpn.map(|name| String::from_utf8_lossy(&name).into_owned());
         // RFC 7301 section 3.2; a server of another protocol may hold a valid certificate (ALPACA).
         if let Some(name) = &alpn {
@@ -256,13 +336,18 @@ impl Tls {
         Ok(TlsFacts {
             alpn,
             certificate,
-            end_point: stream.tls_server_end_point().ok().flatten(),
+            ..TlsFacts::default()
         })
     }
 }
 
 /// What we were doing, in the errors of a handshake.
 pub const HANDSHAKE: &str = "the TLS handshake";
+
+/// What to try when a server wants TLS sessions resumed, and [`TlsFacts::resumed`] says that none was.
+pub const NOT_RESUMED: &str = "the TLS session of the control connection could not be resumed; a \
+     server that insists on it is set otherwise by require_ssl_reuse=NO (vsftpd), or TLSOptions \
+     NoSessionReuseRequired (ProFTPD)";
 
 fn insecure(peer: &str, why: impl Into<String>, certificate: bool) -> Error {
     Error::Insecure {
@@ -283,14 +368,13 @@ fn timed_out(peer: &str, started: Instant) -> Error {
 
 /// Turns the library's account of a failed handshake into ours. Time-outs and ends of stream lie
 /// somewhere in its source chain; what the peer really said lies in the stream below.
-fn explain(peer: &str, started: Instant, error: &native_tls::Error) -> Error {
+fn explain(peer: &str, started: Instant, text: &str, error: &(dyn StdError + 'static)) -> Error {
     let closed = || Error::Closed {
         peer: peer.to_owned(),
         doing: HANDSHAKE.to_owned(),
         why: "the connection ended before TLS was established".to_owned(),
     };
-    let text = error.to_string();
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut source = Some(error);
     while let Some(inner) = source {
         if let Some(inner) = inner.downcast_ref::<io::Error>() {
             if let Some(NotTls(said)) = inner.get_ref().and_then(|e| e.downcast_ref::<NotTls>()) {
@@ -314,7 +398,7 @@ fn explain(peer: &str, started: Instant, error: &native_tls::Error) -> Error {
     }
     insecure(
         peer,
-        advice(&text),
+        advice(text),
         text.contains("certificate verify failed"),
     )
 }
@@ -346,202 +430,6 @@ fn advice(text: &str) -> String {
     }
 }
 
-/// TLS over another stream.
-struct TlsSession {
-    stream: TlsStream<Below>,
-    /// The byte that was read to see whether there is one.
-    first: Option<u8>,
-}
-
-impl Read for TlsSession {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let (Some(slot), Some(byte)) = (buffer.first_mut(), self.first) {
-            *slot = byte;
-            self.first = None;
-            return Ok(1);
-        }
-        let count = self.stream.read(buffer).map_err(broken_record)?;
-        // RFC 8446 section 6.1: an end without close_notify is a truncation.
-        if count == 0 && !buffer.is_empty() && self.stream.get_ref().ended {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the connection ended without TLS close_notify, so something may be missing",
-            ));
-        }
-        Ok(count)
-    }
-}
-
-impl Write for TlsSession {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes).map_err(broken_record)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush().map_err(broken_record)
-    }
-}
-
-/// What the library refuses after the handshake: a record that was tampered with, or an alert.
-#[derive(Debug)]
-pub(crate) struct BrokenRecord(String);
-
-impl std::fmt::Display for BrokenRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BrokenRecord {}
-
-/// Tells the library's own errors from those of the stream below, which it hands on as they are.
-fn broken_record(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::Other => io::Error::other(BrokenRecord(error.to_string())),
-        _ => error,
-    }
-}
-
-impl Stream for TlsSession {
-    fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.stream.get_mut().inner.set_deadline(deadline);
-    }
-
-    fn is_encrypted(&self) -> bool {
-        true
-    }
-
-    fn has_ended(&self) -> bool {
-        self.stream.get_ref().ended
-    }
-
-    /// What has arrived below may be half a record, or one that says nothing to us, as the session
-    /// tickets do that come behind a TLS 1.3 handshake (RFC 8446 section 4.6.1). So the library looks.
-    fn is_readable(&mut self) -> bool {
-        if self.first.is_some() || self.stream.buffered_read_size().is_ok_and(|size| size > 0) {
-            return true;
-        }
-        let mut first = [0];
-        self.stream.get_mut().may_wait = false;
-        let result = self.stream.read(&mut first);
-        self.stream.get_mut().may_wait = true;
-        match result {
-            Ok(1) => self.first = first.first().copied(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            _ => {}
-        }
-        true
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.stream.get_ref().inner.descriptor()
-    }
-
-    fn end_writing(&mut self) -> io::Result<()> {
-        self.stream.shutdown()?;
-        self.stream.get_mut().inner.end_writing()
-    }
-}
-
-/// How long a farewell may take when nothing depends on it.
-const FAREWELL: Duration = Duration::from_millis(100);
-
-impl Drop for TlsSession {
-    fn drop(&mut self) {
-        // RFC 8446 section 6.1: we owe the peer a close_notify. It is one small record.
-        self.set_deadline(Some(Instant::now() + FAREWELL));
-        let _ = self.stream.shutdown();
-    }
-}
-
-/// The stream below TLS: reads ahead, because the library would read each record in two calls,
-/// and looks at the first bytes, because only they tell what a peer that does not speak TLS said.
-struct Below {
-    inner: Box<dyn Stream>,
-    ahead: Vec<u8>,
-    start: usize,
-    end: usize,
-    begun: bool,
-    /// Nothing more comes from below. That end may be orderly there, as when TLS with a proxy ends;
-    /// for what goes on above, it is the same as a cut.
-    ended: bool,
-    /// Whether to wait for bytes that have not arrived.
-    may_wait: bool,
-}
-
-/// Four TLS records of the largest size (RFC 8446 section 5.2), with room for their headers.
-const READ_AHEAD: usize = 4 * (16 * 1024 + 512);
-
-/// The peer's first bytes were not a TLS record; they are kept, escaped.
-#[derive(Debug)]
-struct NotTls(String);
-
-impl std::fmt::Display for NotTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "not TLS: {}", self.0)
-    }
-}
-
-impl std::error::Error for NotTls {}
-
-impl Below {
-    fn new(inner: Box<dyn Stream>) -> Below {
-        Below {
-            inner,
-            ahead: vec![0; READ_AHEAD],
-            start: 0,
-            end: 0,
-            begun: false,
-            ended: false,
-            may_wait: true,
-        }
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        if !self.may_wait && !self.inner.is_readable() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.start = 0;
-        self.end = 0;
-        self.end = self.inner.read(&mut self.ahead)?;
-        self.ended |= self.end == 0;
-        let bytes = self.ahead.get(..self.end).unwrap_or_default();
-        if !self.begun && !bytes.is_empty() {
-            self.begun = true;
-            // Content types 20 to 23 begin every TLS record (RFC 8446 section 5.1).
-            if !bytes.first().is_some_and(|first| (20..=23).contains(first)) {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    NotTls(excerpt(bytes)),
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Read for Below {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.start >= self.end {
-            self.fill()?;
-        }
-        let mut unread = self.ahead.get(self.start..self.end).unwrap_or_default();
-        let count = unread.read(buffer)?;
-        self.start += count;
-        Ok(count)
-    }
-}
-
-impl Write for Below {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -560,6 +448,6 @@ mod tests {
             roots: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
             ..TlsPolicy::default()
         };
-        assert!(Tls::from(policy).connector(Trust::Quick).is_err());
+        assert!(Tls::from(policy).library(Trust::Quick).is_err());
     }
 }

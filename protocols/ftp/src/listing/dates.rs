@@ -85,6 +85,10 @@ fn by_number<'t>(first: &[u8], rest: &'t [u8], now: Moment) -> Option<(Modified,
                     found.is_utc = true;
                     Some((found, rest))
                 }
+                // `ls --time-style=iso` makes a date without a time as long as one with it.
+                None if time.1 == Precision::Day && rest.starts_with(b"  ") => {
+                    Some((found, rest.get(1..)?))
+                }
                 None => Some((found, rest)),
             }
         }

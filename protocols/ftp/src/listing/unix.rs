@@ -71,9 +71,10 @@ fn until_date(text: &[u8], now: Moment) -> Option<(Option<u64>, Modified, &[u8])
     let mut rest = text;
     while let Some((next, behind)) = word(rest) {
         let is_device = last.contains(&b',') || before.ends_with(b",");
-        let is_number = last
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b',');
+        let digits = last.strip_prefix(b"0x");
+        let is_number = digits.unwrap_or(last).iter().all(|byte| {
+            byte.is_ascii_digit() || *byte == b',' || digits.is_some() && byte.is_ascii_hexdigit()
+        });
         if !last.is_empty() && is_number {
             if let Some((modified, behind)) = date(rest, now) {
                 let size = number(last).filter(|_| !is_device);

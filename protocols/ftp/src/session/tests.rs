@@ -10,6 +10,7 @@ use super::*;
 use crate::client::{Client, Login};
 use crate::data::Mode;
 use crate::listing::Line;
+use crate::reply::No;
 use crate::target::Target;
 
 fn session(features: &str, heard: &str) -> (Session, Said) {
@@ -448,4 +449,110 @@ fn the_server_may_connect_to_us() {
     result.unwrap();
     assert_eq!(found, b"hello");
     server.join().unwrap();
+}
+
+#[test]
+fn replies_to_what_was_asked_ahead_come_in_any_order() {
+    for (replies, is_ok, is_hasty) in [
+        ("226 done\r\n229 ok (|||{}|)", true, true),
+        ("229 ok (|||{}|)\r\n226 done", true, true),
+        ("450 busy\r\n226 done", true, false),
+        ("426 cut\r\n229 ok (|||{}|)", false, true),
+        ("426 cut\r\n450 busy", false, false),
+    ] {
+        let (mut session, server) = serve(move |server| {
+            server.expect("TYPE I", "200 ok");
+            server.passive();
+            assert_eq!(server.hear(), "RETR f");
+            assert_eq!(server.hear(), "EPSV");
+            server.say("150 coming");
+            drop(server.data());
+            server.say(&replies.replace("{}", &server.port().to_string()));
+            if !is_hasty {
+                server.passive();
+            }
+            server.expect("RETR f", "150 coming");
+            drop(server.data());
+            server.say("226 done");
+        });
+        session.expect_more(true);
+        let result = get(&mut session, 0).0;
+        assert_eq!(result.is_ok(), is_ok, "{replies}: {result:?}");
+        assert_eq!(session.is_hasty(), is_hasty, "{replies}");
+        session.expect_more(false);
+        get(&mut session, 0).0.unwrap();
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn what_was_asked_ahead_is_settled_before_anything_else_is_said() {
+    let (mut session, server) = serve(|server| {
+        server.expect("TYPE I", "200 ok");
+        server.passive();
+        assert_eq!(server.hear(), "RETR f");
+        assert_eq!(server.hear(), "EPSV");
+        server.say("150 coming");
+        drop(server.data());
+        let port = server.port();
+        server.say(&format!("226 done\r\n229 ok (|||{port}|)"));
+        server.expect("PWD", "257 \"/\"");
+        server.expect("RETR f", "150 coming");
+        drop(server.data());
+        server.say("226 done");
+    });
+    session.expect_more(true);
+    get(&mut session, 0).0.unwrap();
+    assert!(session.is_usable());
+    assert_eq!(session.working_folder().unwrap(), path("/"));
+    session.expect_more(false);
+    get(&mut session, 0).0.unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn size_and_time_are_asked_for_together() {
+    let heard = "200 I\r\n213 5\r\n213 20200102030405\r\n213 7\r\n550 no\r\n";
+    let (mut session, said) = session("", heard);
+    let about = session.about(&path("f")).unwrap();
+    assert_eq!(about.size, Some(5));
+    assert_eq!(about.modified, Moment::parse(b"20200102030405"));
+    let about = session.about(&path("g")).unwrap();
+    assert_eq!((about.size, about.modified), (Some(7), None));
+    assert_eq!(
+        after_login(&said),
+        "TYPE I\r\nSIZE f\r\nMDTM f\r\nSIZE g\r\nMDTM g\r\n"
+    );
+}
+
+#[test]
+fn a_server_that_takes_an_option_for_a_name_is_asked_without_it() {
+    for refusal in ["150 here", "550 no -a x"] {
+        let (mut session, server) = serve(move |server| {
+            server.passive();
+            server.expect("LIST -a x", refusal);
+            drop(server.data());
+            if refusal.starts_with('1') {
+                server.say("226 done");
+            }
+            for _ in 0..2 {
+                server.passive();
+                server.expect("LIST x", "150 here");
+                let line = b"-rw-r--r-- 1 a b 5 Apr  8  1994 y\r\n";
+                server.data().write_all(line).unwrap();
+                server.say("226 done");
+            }
+        });
+        session.show_hidden(true);
+        for _ in 0..2 {
+            let mut lines = 0;
+            let listed = session.list(Some(&path("x")), &mut |_| {
+                lines += 1;
+                Ok(())
+            });
+            listed.unwrap();
+            assert_eq!(lines, 1);
+        }
+        server.join().unwrap();
+    }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use proto_transport::{Body, Connection, Error, Result, StatusReply, UntilClose};
 
-use super::Session;
+use super::{Ahead, Session};
 use crate::data::{accept, connect, listen, peer_host, pour, Mode, Way};
 use crate::listing::{machine_line, Line, Listing};
 use crate::moment::Moment;
 use crate::reply::{extended_passive, first, passive};
 use crate::request::{Path, Request, Type};
-use crate::wire::{ask, expect, hear, say};
+use crate::wire::{hear, say};
 
 /// What is done with the bytes of a file as they stream in.
 pub type Visit<'v> = dyn FnMut(&mut Body<'_, UntilClose>) -> Result<()> + 'v;
@@ -20,9 +20,9 @@ pub type Visit<'v> = dyn FnMut(&mut Body<'_, UntilClose>) -> Result<()> + 'v;
 /// How long a reply may take that only tells why something else has failed.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Replies at most until an aborted transfer has come to rest: of the transfer, of ABOR, of NOOP, and
-/// one more.
-const LAST_REPLIES: usize = 4;
+/// Replies at most until an aborted transfer has come to rest: of the transfer, of what was asked
+/// ahead, of ABOR, of NOOP, and one more.
+const LAST_REPLIES: usize = 5;
 
 /// Lines of a listing that are handed on at most. A listing is not held, so that this bounds time
 /// alone.
@@ -40,6 +40,8 @@ impl Session {
         if self.lists_facts {
             match self.list_facts(path, each) {
                 Err(error) if Session::is_unsupported(&error) => self.lists_facts = false,
+                // Of a file there is no MLSD (RFC 3659 section 7.2.1); LIST tells of it.
+                Err(error) if path.is_some() && is_about_files(&error) => {}
                 result => return result,
             }
         }
@@ -47,13 +49,38 @@ impl Session {
         if self.told_kind.is_some() && !self.features.are_told() {
             self.tell_type(Type::Ascii)?;
         }
+        if self.shows_hidden {
+            let mut lines = 0_u64;
+            let listed = self.list_by(Request::List(path.cloned(), true), path, &mut |line| {
+                lines += 1;
+                each(line)
+            });
+            match listed {
+                // A folder is in its own listing; without that, "-a" was taken for a name.
+                Ok(()) if lines == 0 => {}
+                Err(error) if lines == 0 && is_about_files(&error) => {}
+                result => return result,
+            }
+            self.shows_hidden = false;
+        }
+        self.list_by(Request::List(path.cloned(), false), path, each)
+    }
+
+    fn list_by(
+        &mut self,
+        request: Request,
+        path: Option<&Path>,
+        each: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<()> {
         self.doing_with("listing", path);
-        let request = Request::List(path.cloned(), self.shows_hidden);
         let data = self.begin(&request, 0)?;
         let mut listing = Listing::new(Moment::now());
         self.receive(data, &mut |body| {
             each_line(body, &mut |line| each(listing.line(line)))?;
-            each(listing.end())
+            match listing.end() {
+                Line::Nothing => Ok(()),
+                last => each(last),
+            }
         })
     }
 
@@ -123,9 +150,10 @@ impl Session {
         match pour(&mut data, source, self.kind) {
             Ok(sent) => {
                 // The end of the data connection is the end of the file (RFC 959 section 3.4.1).
-                drop(data);
-                self.hear_success()?;
-                Ok(sent)
+                match data.finish() {
+                    Ok(()) => self.hear_success().map(|()| sent),
+                    Err(error) => Err(self.explained(error)),
+                }
             }
             Err(error @ (Error::Io { .. } | Error::Illegal { .. })) => {
                 // Before the data connection ends, so that it does not pass for the file's end.
@@ -146,9 +174,14 @@ impl Session {
     fn begin(&mut self, request: &Request, offset: u64) -> Result<Connection> {
         let way = self.way()?;
         if offset > 0 {
-            expect(&mut self.connection, &Request::Restart(offset), 350)?;
+            self.expect(&Request::Restart(offset), 350)?;
         }
         say(&mut self.connection, request)?;
+        if self.may_ask_ahead() {
+            self.connection
+                .write_line(Request::ExtendedPassive.line())?;
+            self.ahead = Ahead::Asked;
+        }
         self.connection.flush()?;
         let connected = match &way {
             Way::To(host, port) => {
@@ -167,15 +200,15 @@ impl Session {
         }
         let data = match (connected, way) {
             (Some(data), _) => Ok(data),
-            (None, Way::From(listener)) => {
-                accept(&listener, &self.connection, self.connector.timeouts.connect)
-            }
+            (None, Way::From(listener)) => accept(&listener, &self.connection, &self.connector),
             (None, Way::To(..)) => Err(self.connection.closed("there is no data connection")),
         };
         let mut data = data.map_err(|error| self.explained(error))?;
         data.doing("transferring data");
         if self.is_protected {
-            let secured = data.start_tls();
+            let secured = data.resume_tls(&self.connection);
+            let tls = data.facts().tls.as_ref();
+            self.is_resumed = tls.is_none_or(|tls| tls.resumed);
             if let Err(error) = secured {
                 drop(data);
                 return Err(self.explained(error));
@@ -190,17 +223,12 @@ impl Session {
             Mode::Passive => return self.passive(),
             Mode::Active(ports) => ports.clone(),
         };
-        if self.is_protected {
-            return Err(Error::illegal(
-                "active mode is not there with TLS; leave it to passive mode",
-            ));
-        }
         let listener = listen(&self.connection, ports.as_ref())?;
         let address = listener
             .local_addr()
             .map_err(|error| Error::io("listening for the data connection", error))?;
         if self.has_extended {
-            let reply = ask(&mut self.connection, &Request::ExtendedPort(address))?;
+            let reply = self.ask(&Request::ExtendedPort(address))?;
             if reply.is(2) {
                 return Ok(Way::From(listener));
             }
@@ -209,16 +237,21 @@ impl Session {
             }
             self.has_extended = false;
         }
-        expect(&mut self.connection, &Request::Port(address), 2)?;
+        self.expect(&Request::Port(address), 2)?;
         Ok(Way::From(listener))
     }
 
     fn passive(&mut self) -> Result<Way> {
         let host = peer_host(&self.connection, &self.connector, &self.endpoint);
         if self.has_extended {
-            let reply = ask(&mut self.connection, &Request::ExtendedPassive)?;
+            let reply = match std::mem::replace(&mut self.ahead, Ahead::Nothing) {
+                Ahead::Answered(reply) => reply,
+                Ahead::Asked => self.hear_ahead()?,
+                Ahead::Nothing => self.ask(&Request::ExtendedPassive)?,
+            };
             match reply.code {
                 229 => {
+                    self.knows_extended = true;
                     let port = extended_passive(first(&reply));
                     return self.checked(host, port, "EPSV is answered with (|||port|)", &reply);
                 }
@@ -226,7 +259,7 @@ impl Session {
                 _ => return Err(self.no(&reply, "229")),
             }
         }
-        let reply = expect(&mut self.connection, &Request::Passive, 227)?;
+        let reply = self.expect(&Request::Passive, 227)?;
         let told = passive(first(&reply));
         let host = match told {
             Some((address, _)) if self.policy.trusts_address => address.to_string(),
@@ -234,6 +267,23 @@ impl Session {
         };
         let port = told.map(|(_, port)| port);
         self.checked(host, port, "PASV is answered with six numbers", &reply)
+    }
+
+    /// Whether the data connection of the next transfer is asked for during this one: only where
+    /// the server has shown that it knows how.
+    fn may_ask_ahead(&self) -> bool {
+        let is_passive = self.policy.mode == Mode::Passive;
+        self.more_follows && self.is_hasty && is_passive && self.has_extended && self.knows_extended
+    }
+
+    /// The reply to what was asked ahead. A server that has lost it is not waited for as long as for
+    /// others, and not asked ahead again.
+    pub(super) fn hear_ahead(&mut self) -> Result<StatusReply> {
+        let silence = self.connection.silence();
+        self.connection.set_silence(silence.min(SOON));
+        let reply = hear(&mut self.connection);
+        self.connection.set_silence(silence);
+        reply.inspect_err(|_| self.connection.give_up_sending())
     }
 
     fn checked(
@@ -279,10 +329,31 @@ impl Session {
     /// 226, or 250: all of it went (RFC 959 section 5.4).
     fn hear_success(&mut self) -> Result<()> {
         let reply = hear(&mut self.connection)?;
+        let reply = match (reply.code, &self.ahead) {
+            (226 | 250, _) | (_, Ahead::Nothing | Ahead::Answered(_)) => reply,
+            (_, Ahead::Asked) => self.hear_the_other(reply)?,
+        };
         match reply.code {
             226 | 250 => Ok(()),
             _ => Err(self.no(&reply, "226")),
         }
+    }
+
+    /// Two replies are due and the first is not the transfer's yes. Either the transfer has failed,
+    /// or the server answers at once what it is asked during a transfer (ProFTPD: with a 450). The
+    /// reply to the transfer, once both are known.
+    fn hear_the_other(&mut self, first: StatusReply) -> Result<StatusReply> {
+        self.ahead = Ahead::Nothing;
+        let second = self.hear_ahead()?;
+        let (transfer, ahead) = match (first.code, second.code) {
+            (229, _) | (400..=599, 226 | 250) => (second, first),
+            _ => (first, second),
+        };
+        match ahead.code {
+            229 => self.ahead = Ahead::Answered(ahead),
+            _ => self.is_hasty = false,
+        }
+        Ok(transfer)
     }
 
     /// The server's own reason why a data connection has failed, if it gives one soon.
@@ -328,6 +399,12 @@ impl Session {
     }
 }
 
+/// Whether a no to MLSD may mean that the path is no folder.
+fn is_about_files(error: &Error) -> bool {
+    let codes = ["501", "504", "550"];
+    matches!(error, Error::Refused { reply, .. } if codes.iter().any(|code| reply.starts_with(code)))
+}
+
 /// Hands on each line, without its line end, cut where it is longer than a line may be.
 fn each_line(
     body: &mut Body<'_, UntilClose>,
@@ -361,7 +438,7 @@ fn each_line(
 }
 
 /// Bytes of a line of a listing at most: a name has 255 on most systems, and a link's target 4096.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 8 * 1024;
 
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);

@@ -47,7 +47,7 @@ use std::fmt;
 pub use account::Account;
 pub use address::Addresses;
 pub use date::Date;
-pub(crate) use date::{days_of, month};
+pub(crate) use date::{civil, days_of, month, MONTHS};
 pub use flags::Flags;
 pub(crate) use flags::SYSTEM;
 pub use folder::{Mailbox, MailboxId, Placed};

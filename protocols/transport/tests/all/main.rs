@@ -11,6 +11,7 @@ mod handshakes;
 mod kit;
 mod lines;
 mod proxies;
+mod resumption;
 mod splice;
 mod start_tls;
 mod tls;

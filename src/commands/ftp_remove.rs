@@ -1,0 +1,109 @@
+//! `proto ftp-remove URL...`: files, and with -r folders with all that is in them.
+
+use proto_ftp::{Kind, Path, Session, Target};
+use proto_transport::{without_password, Error, Result};
+use serde_json::Value;
+
+use crate::cli::CommonArgs;
+use crate::fetching::reported;
+use crate::ftp::choice::Choice;
+use crate::ftp::fleet::Tally;
+use crate::ftp::walk::walk;
+use crate::ftp::{ends_all, named, FtpArgs, Service};
+use crate::progress::Progress;
+use crate::report::Record;
+use crate::rows::Rows;
+
+/// Remove files from an FTP server.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The file: ftp://host/path, ftps:// or host[:port]/path
+    url: String,
+    /// A folder with all that is in it
+    #[arg(short, long)]
+    recursive: bool,
+    /// A folder that is empty
+    #[arg(short, long, conflicts_with = "recursive")]
+    dir: bool,
+    /// Show what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// One JSON object a row
+    #[arg(long, help_heading = "Results")]
+    json: bool,
+    #[command(flatten)]
+    ftp: FtpArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Removes what the URL names.
+pub fn run(args: &Args) -> Result<u8> {
+    let target = Target::parse(&args.url)?;
+    let path = named(&target, "file to remove")?;
+    if target.is_folder && !args.recursive && !args.dir {
+        return Err(Error::illegal(
+            "the URL names a folder; see -d for an empty one, and -r",
+        ));
+    }
+    let url = without_password(target.url());
+    reported("ftp-remove", url, &args.common, |record, codes| {
+        let service = Service::new(&target, &args.ftp, &args.common)?;
+        let progress = Progress::new(args.common.looking.quiet, 1);
+        let rows = Rows::new(args.json, args.common.report.is_some());
+        let tally = Tally::new(rows, &progress);
+        let removing = Removing {
+            args,
+            tally: &tally,
+        };
+        let result = service.converse(record, |session, record| {
+            removing.remove(session, &path, record)
+        });
+        tally.conclude(record, codes);
+        result
+    })
+}
+
+struct Removing<'a> {
+    args: &'a Args,
+    tally: &'a Tally<'a>,
+}
+
+impl Removing<'_> {
+    fn remove(&self, session: &mut Session, path: &Path, _: &mut Record) -> Result<()> {
+        if !self.args.recursive {
+            let kind = match self.args.dir {
+                true => Kind::Folder,
+                false => Kind::File,
+            };
+            return self.one(session, path, kind);
+        }
+        // Not everything in it may be seen: what is left then keeps its folder there.
+        let tree = walk(session, Some(path), &Choice::default(), true)?;
+        for (below, stray) in &tree.strays {
+            let code = crate::exit_code::PROTOCOL;
+            self.tally.warned(&stray.text(below), code);
+        }
+        for found in tree.found.iter().rev() {
+            match self.one(session, &found.path, found.entry.kind) {
+                Err(error) if ends_all(&error) => return Err(error),
+                Err(error) => self.tally.failed(found.path.as_bytes(), &error),
+                Ok(()) => {}
+            }
+        }
+        self.one(session, path, Kind::Folder)
+    }
+
+    fn one(&self, session: &mut Session, path: &Path, kind: Kind) -> Result<()> {
+        if !self.args.dry_run {
+            match kind {
+                Kind::Folder => session.remove_folder(path)?,
+                // A link goes, and not what it leads to.
+                _ => session.delete(path)?,
+            }
+        }
+        self.tally
+            .row("removed", path.as_bytes(), None, Value::Null);
+        Ok(())
+    }
+}

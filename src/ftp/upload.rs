@@ -1,0 +1,283 @@
+//! A file on its way there: under another name first, and under its own when all of it is there.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path as LocalPath;
+use std::time::Instant;
+
+use proto_ftp::{Moment, No, Path, Session, Type};
+use proto_transport::certificate::hexadecimal;
+use proto_transport::{Error, Result};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::local::seconds;
+use super::{lasting, shown};
+use crate::cli::CommonArgs;
+use crate::progress::Progress;
+use crate::report::{Record, Stage};
+use crate::save::Watch;
+
+/// Whether a file has another name until all of it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// It has, or it is not sent.
+    Always,
+    /// It has, where the server lets it.
+    WherePossible,
+    /// It has not.
+    Never,
+}
+
+/// Where bytes come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'s> {
+    /// A file.
+    File(&'s LocalPath),
+    /// Standard input.
+    Stdin,
+}
+
+/// How files are sent.
+pub struct Uploads<'a> {
+    /// Limits.
+    pub common: &'a CommonArgs,
+    /// Where progress is shown.
+    pub progress: &'a Progress,
+    /// Replace existing files.
+    pub force: bool,
+    /// Go on with what an earlier run left.
+    pub resume: bool,
+    /// Under which name they are sent.
+    pub safety: Safety,
+    /// How they travel.
+    pub kind: Type,
+}
+
+/// One file on its way.
+struct Sending<'a> {
+    uploads: &'a Uploads<'a>,
+    file: Box<dyn Bytes>,
+    size: Option<u64>,
+    modified: Option<Moment>,
+    path: &'a Path,
+    /// Its name until all of it is there.
+    meanwhile: Path,
+}
+
+/// What can be sent.
+trait Bytes: Read {
+    fn skip_to(&mut self, offset: u64) -> io::Result<()>;
+}
+
+impl Bytes for File {
+    fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset)).map(drop)
+    }
+}
+
+impl Bytes for io::Stdin {
+    fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        match offset {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+impl Uploads<'_> {
+    /// Puts a file. `goes_on` says that an attempt before this one broke off.
+    pub fn put(
+        &self,
+        session: &mut Session,
+        source: Source<'_>,
+        path: &Path,
+        record: &mut Record,
+        goes_on: bool,
+    ) -> Result<()> {
+        let mut sending = self.open(source, path)?;
+        let file = match source {
+            Source::File(place) => place.to_string_lossy().into_owned(),
+            Source::Stdin => "-".to_owned(),
+        };
+        record.items = vec![json!({ "file": file, "path": shown(path.as_bytes()) })];
+        if !self.force && exists(session, path)? {
+            let why = format!("{path} exists; --force replaces it");
+            return Err(lasting(session, "looking for the file", why));
+        }
+        record.stage = Stage::Transfer;
+        session.set_type(self.kind);
+        if self.safety == Safety::Never {
+            return sending.directly(session, record);
+        }
+        let have = match (self.resume || goes_on, sending.size) {
+            (true, Some(size)) if self.kind == Type::Image => {
+                let there = session.about(&sending.meanwhile)?.size;
+                there.filter(|there| *there <= size).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        record.note("resumed_at", (have > 0).then_some(have));
+        let meanwhile = sending.meanwhile.clone();
+        match sending.send(session, &meanwhile, have, record) {
+            // A server that allows some names only.
+            Err(error)
+                if self.safety == Safety::WherePossible
+                    && have == 0
+                    && record.bytes.is_empty()
+                    && matches!(No::of(&error), Some(No::Missing | No::Name)) =>
+            {
+                sending.directly(session, record)
+            }
+            Err(error) => {
+                // What the server did not want need not lie about there.
+                if matches!(error, Error::Refused { .. }) && session.is_usable() {
+                    let _ = session.delete(&meanwhile);
+                }
+                Err(error)
+            }
+            Ok(()) => sending.name(session, record),
+        }
+    }
+
+    fn open<'a>(&'a self, source: Source<'_>, path: &'a Path) -> Result<Sending<'a>> {
+        let (file, size, modified): (Box<dyn Bytes>, _, _) = match source {
+            Source::Stdin => (Box::new(io::stdin()), None, None),
+            Source::File(place) => {
+                let failed = |error| Error::io(format!("reading {}", place.display()), error);
+                let file = File::open(place).map_err(failed)?;
+                let metadata = file.metadata().map_err(failed)?;
+                if metadata.is_dir() {
+                    return Err(failed(io::ErrorKind::IsADirectory.into()));
+                }
+                let modified = metadata.modified().ok();
+                let size = metadata.is_file().then_some(metadata.len());
+                (Box::new(file), size, Some(seconds(modified)))
+            }
+        };
+        // The name tells of which content it is a part, so that no other is gone on with.
+        let about = format!("{size:?} {modified:?} {}", std::process::id());
+        let about = match size {
+            Some(size) => format!("{size} {modified:?}"),
+            None => about,
+        };
+        let digest = hexadecimal(&Sha256::digest(about.as_bytes()));
+        let mark = format!(".{}.part", digest.get(..8).unwrap_or_default());
+        Ok(Sending {
+            uploads: self,
+            file,
+            size,
+            modified: modified.and_then(Moment::from_unix),
+            path,
+            meanwhile: Path::new([path.as_bytes(), mark.as_bytes()].concat())?,
+        })
+    }
+}
+
+impl Sending<'_> {
+    fn send(
+        &mut self,
+        session: &mut Session,
+        path: &Path,
+        have: u64,
+        record: &mut Record,
+    ) -> Result<()> {
+        let failed = |error| Error::io("reading what is to be sent", error);
+        if have > 0 {
+            self.file.skip_to(have).map_err(failed)?;
+        }
+        let connection = &self.uploads.common.connection;
+        let progress = self.uploads.progress;
+        let mut watch = Watch {
+            stored: have,
+            before: have,
+            started: Instant::now(),
+            hash: None,
+            max_size: None,
+            limit_rate: connection.limit_rate,
+            deadline: self.uploads.common.deadline(),
+            transfer: progress.transfer(&self.path.to_string(), self.size),
+        };
+        watch.transfer.advance(have);
+        let mut metered = Metered {
+            source: &mut *self.file,
+            watch: &mut watch,
+        };
+        let result = match have {
+            0 => session.put(path, 0, &mut metered),
+            _ => session.append(path, &mut metered),
+        };
+        let sent = watch.stored.saturating_sub(have);
+        if sent > 0 || result.is_ok() {
+            record.bytes.insert("sent".to_owned(), json!(sent));
+        }
+        result?;
+        let kind = self.uploads.kind;
+        if let Some(size) = self.size.filter(|_| kind == Type::Image) {
+            let told = session.about(path)?.size;
+            if let Some(told) = told.filter(|told| *told != size) {
+                let _ = session.delete(path);
+                let why = format!("the server keeps {told} of {size} bytes");
+                return Err(session.connection().closed(why));
+            }
+        }
+        if let Some(modified) = self.modified {
+            if session.features().offers("MFMT") {
+                session.set_modified(path, modified)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn directly(&mut self, session: &mut Session, record: &mut Record) -> Result<()> {
+        let path = self.path.clone();
+        record.note("direct", true);
+        self.send(session, &path, 0, record)
+    }
+
+    /// All of it is there: gives it its name.
+    fn name(&self, session: &mut Session, record: &mut Record) -> Result<()> {
+        record.stage = Stage::Store;
+        let (meanwhile, path) = (&self.meanwhile, self.path);
+        let result = match session.rename(meanwhile, path) {
+            // Some servers do not rename over a file.
+            Err(error) if self.uploads.force && is_in_the_way(&error) => session
+                .delete(path)
+                .and_then(|()| session.rename(meanwhile, path))
+                .map_err(|_| error),
+            result => result,
+        };
+        result.inspect_err(|error| {
+            if matches!(error, Error::Refused { .. }) && session.is_usable() {
+                let _ = session.delete(meanwhile);
+            }
+        })
+    }
+}
+
+fn is_in_the_way(error: &Error) -> bool {
+    matches!(
+        No::of(error),
+        Some(No::Missing | No::Name | No::Other | No::Busy)
+    )
+}
+
+/// Whether a file is there, as far as the server tells.
+fn exists(session: &mut Session, path: &Path) -> Result<bool> {
+    let about = session.about(path)?;
+    Ok(about.size.is_some() || about.modified.is_some())
+}
+
+/// What is read on its way to the server.
+struct Metered<'m, 'p> {
+    source: &'m mut dyn Bytes,
+    watch: &'m mut Watch<'p>,
+}
+
+impl Read for Metered<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.watch.count(count as u64).map_err(io::Error::other)?;
+        Ok(count)
+    }
+}
