@@ -40,11 +40,21 @@ impl Prompt {
 
     /// Whether the last line asks for a password: a word for one in it, and a colon at its end.
     pub fn asks_for_secret(&self) -> bool {
-        let line = String::from_utf8_lossy(&self.line).to_lowercase();
+        let line = without_sequences(&String::from_utf8_lossy(&self.line).to_lowercase());
         let is_question = line.trim_end().ends_with([':', '?', '>']);
         let mut words = line.split(|c: char| !c.is_alphanumeric());
         is_question && words.any(|word| WORDS.contains(&word))
     }
+}
+
+/// A line without what gives it colours (ECMA-48 section 5.4): a letter ends each sequence.
+fn without_sequences(line: &str) -> String {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| {
+        let end = part.find(|c: char| c.is_ascii_alphabetic());
+        line + end.and_then(|end| part.get(end + 1..)).unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
@@ -64,7 +74,8 @@ mod tests {
             (&["Password: ", "\r\n", "$ "], false),
             (&["The password is on paper.\r\n$ "], false),
             (&["spinning: "], false),
-            (&["\x1b[1mPassword:\x1b[0m "], false),
+            (&["\x1b[1;31mPassword:\x1b[0m "], true),
+            (&["\x1b[31mlogin:\x1b["], false),
         ] {
             let mut prompt = Prompt::default();
             for heard in heard {

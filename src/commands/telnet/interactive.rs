@@ -78,6 +78,10 @@ pub(super) fn run(args: &Args, client: &mut Client) -> Result<()> {
     Ok(())
 }
 
+/// While so much waits to be sent, nothing more is read from the keyboard: somebody may have dropped
+/// a book into it.
+const ENOUGH: usize = 64 * 1024;
+
 /// Who ended the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -151,7 +155,10 @@ impl<'s> Session<'s> {
     fn go_on(&mut self) -> Result<End> {
         loop {
             let until = Instant::now() + A_LONG_TIME;
-            let ready = self.client.wait(Some(self.either.as_fd()), until)?;
+            // What the host does not take must not pile up here.
+            let is_taken = self.client.connection().queued() < ENOUGH;
+            let keys = is_taken.then(|| self.either.as_fd());
+            let ready = self.client.wait(keys, until)?;
             if ready.peer && !self.hear()? {
                 return Ok(End::ByHost);
             }

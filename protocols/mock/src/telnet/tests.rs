@@ -17,9 +17,10 @@ fn said_to(server: &TelnetServer, heard: &[&[u8]]) -> Vec<u8> {
 }
 
 fn flawed(flaws: &[&str]) -> TelnetServer {
-    let mut server = TelnetServer::default();
-    server.flaws = flaws.iter().map(|flaw| flaw.parse().unwrap()).collect();
-    server
+    TelnetServer {
+        flaws: flaws.iter().map(|flaw| flaw.parse().unwrap()).collect(),
+        ..TelnetServer::default()
+    }
 }
 
 const ASKED: &[u8] = b"\xff\xfd\x18\xff\xfd\x1f\xff\xfd\x27\xff\xfb\x03\xff\xfb\x01login: ";
