@@ -134,7 +134,7 @@ fn ci_runs_the_second_command_of_the_readme() {
     assert!(setup.contains("apt-get install -y gcc libc6-dev libssl-dev pkg-config"));
     let packages = "gcc libc6-dev libssl-dev pkg-config nginx postfix dovecot-core dovecot-lmtpd \
                     dovecot-pop3d dovecot-imapd vsftpd curl swaks mpop isync python3 inn2 \
-                    sasl2-bin libsasl2-modules gophernicus";
+                    sasl2-bin libsasl2-modules gophernicus inetutils-telnetd";
     assert!(ci.contains(packages));
 }
 
