@@ -212,11 +212,11 @@ fn replies_of_every_code_to_every_command() {
         for command in commands {
             scope.spawn(move || {
                 for reply in [
-                    "120 x", "150 x", "200 x", "226 x", "230 x", "257 x", "331 x", "350 x",
-                    "421 x", "425 x", "450 x", "500 x", "522 x", "530 x", "552 x", "nonsense",
+                    "120 x", "150 x", "200 x", "226 x", "331 x", "421 x", "450 x", "522 x",
+                    "552 x", "nonsense",
                 ] {
                     let server = Ftp::ruled(&[&format!("{command} reply={reply}")]);
-                    for (path, way) in [WAYS[1], WAYS[3], WAYS[8]] {
+                    for (path, way) in [WAYS[5], WAYS[8]] {
                         ask(&server, path, way, &["--timeout", "1s"]);
                     }
                 }
