@@ -17,7 +17,7 @@ use crate::commands::{
     gopher_get, gopher_menu, http_get, http_head, imap_append, imap_fetch, imap_flag, imap_list,
     imap_move, imap_search, imap_watch, mail_check, mail_show, manual, mock, nntp_fetch,
     nntp_groups, nntp_overview, nntp_post, pop3_delete, pop3_fetch, pop3_list, smtp_probe,
-    smtp_send,
+    smtp_send, tcp, udp,
 };
 use crate::credentials::CredentialArgs;
 use crate::protocol::Protocol;
@@ -108,6 +108,10 @@ pub enum Command {
     GopherGet(Box<gopher_get::Args>),
     /// Show a menu of a gopher server, or follow one of its items
     GopherMenu(Box<gopher_menu::Args>),
+    /// Speak in lines with whatever listens, or listen
+    Tcp(Box<tcp::Args>),
+    /// Send each line as a datagram and print what comes back, or listen
+    Udp(Box<udp::Args>),
     /// Run a server on loopback for testing, faults included
     Mock(Box<mock::Args>),
     /// Start the mock servers and run the headline jobs against them

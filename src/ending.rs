@@ -1,19 +1,32 @@
 //! Ctrl-C and SIGTERM, for commands that go on until somebody ends them.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use proto_transport::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-/// Ctrl-C and SIGTERM, which end a command in good order.
+/// Ctrl-C and SIGTERM, which end a command in good order; a second one ends it at once, should the
+/// order take too long.
 pub struct Ending(Signals);
 
 impl Ending {
-    /// From now on they do not end the process.
+    /// From now on the first of them does not end the process.
     pub fn new() -> Result<Ending> {
-        Signals::new([SIGINT, SIGTERM])
+        let register = || {
+            let is_second = Arc::new(AtomicBool::new(false));
+            for signal in [SIGINT, SIGTERM] {
+                // In this order, the first only sets the flag.
+                flag::register_conditional_default(signal, Arc::clone(&is_second))?;
+                flag::register(signal, Arc::clone(&is_second))?;
+            }
+            Signals::new([SIGINT, SIGTERM])
+        };
+        register()
             .map(Ending)
             .map_err(|error| Error::io("waiting for signals", error))
     }

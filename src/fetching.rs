@@ -108,12 +108,11 @@ pub struct Scope<'s> {
     pub remembers: bool,
     /// It is a single message for certain.
     pub is_one: bool,
-    /// So many messages have a row at most.
+    /// So many messages are stored at most.
     pub limit: usize,
 }
 
-/// Messages that are made durable together: so many, or so many bytes.
-const BATCH: usize = 500;
+/// So many bytes are made durable together at most, and as many messages as the store says.
 const BATCH_BYTES: u64 = 64 << 20;
 
 /// How much of a message is looked at for its row.
@@ -135,7 +134,7 @@ pub struct Intake<M> {
     ended_bytes: u64,
     /// Messages that no other attempt need fetch, by the names that the state has for them.
     over: HashSet<String>,
-    /// How many have a row.
+    /// How many are stored.
     count: usize,
     stored_bytes: u64,
     codes: Vec<u8>,
@@ -193,7 +192,7 @@ impl<M: Message> Intake<M> {
         bytes > self.largest
     }
 
-    /// How many more messages may have a row.
+    /// How many more messages may be stored.
     pub fn room(&self) -> usize {
         let taken = self.count + self.ended.len();
         self.limit.saturating_sub(taken)
@@ -284,7 +283,7 @@ impl<M: Message> Intake<M> {
             }
             Err(error) => return Err(error),
         };
-        if self.ended.len() >= BATCH || self.ended_bytes >= BATCH_BYTES {
+        if self.ended.len() >= self.store.batch() || self.ended_bytes >= BATCH_BYTES {
             self.sync()?;
         }
         Ok(is_taken)
@@ -292,15 +291,17 @@ impl<M: Message> Intake<M> {
 
     /// Makes durable what has come, remembers it, and only then says so.
     pub fn sync(&mut self) -> Result<()> {
+        self.ended_bytes = 0;
+        // What fails to become durable once never counts: asked again, a disk may say that all is well.
+        let ended = std::mem::take(&mut self.ended);
         self.store.sync()?;
         if let Some(state) = &mut self.state {
-            for ended in &self.ended {
+            for ended in &ended {
                 state.record(&ended.name, &ended.kept.hash, &ended.kept.place);
             }
             state.sync()?;
         }
-        self.ended_bytes = 0;
-        for ended in std::mem::take(&mut self.ended) {
+        for ended in ended {
             self.stored_bytes += ended.bytes;
             self.count += 1;
             let text = || ended.message.row("stored", &shown(&ended.summary));
@@ -349,7 +350,6 @@ impl<M: Message> Intake<M> {
         why: &str,
     ) -> Result<()> {
         self.over.extend(name);
-        self.count += 1;
         let item = || {
             let mut item = message.item(result);
             note(&mut item, "error", why);

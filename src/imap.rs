@@ -1,17 +1,15 @@
 //! What the IMAP commands share: the way to an account, and which messages are meant.
 
-use std::time::Instant;
-
 use proto_imap::{Client, Flag, Key, Mailbox, Method, Search, Selected, Session, Target, UidSet};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Connector, Error, Refusal, Result, Security};
 
 use crate::cli::CommonArgs;
-use crate::exit_code::worst;
+use crate::fetching;
 use crate::imap_terms::search;
 use crate::login::{is_private, login, no_mechanism, secured, Login, UpgradeArgs};
 use crate::protocol::IMAP;
-use crate::report::{Record, Report, Stage};
+use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
 /// What every IMAP command can be asked for.
@@ -302,13 +300,13 @@ pub fn flag_names(flags: &[Flag]) -> Vec<&str> {
 }
 
 /// What a command did, so far.
-pub struct Doings {
+pub struct Doings<'d> {
     /// What happened with the account.
-    pub record: Record,
+    pub record: &'d mut Record,
     /// What is shown.
     pub rows: Rows,
     /// Statuses of what failed by itself, and did not stop the rest.
-    pub codes: Vec<u8>,
+    pub codes: &'d mut Vec<u8>,
 }
 
 /// Runs a command about one account, and writes its report.
@@ -317,28 +315,21 @@ pub fn reported(
     target: &Target,
     is_json: bool,
     common: &CommonArgs,
-    act: impl FnOnce(&mut Doings) -> Result<()>,
+    act: impl FnOnce(&mut Doings<'_>) -> Result<()>,
 ) -> Result<u8> {
-    let report = Report::create(common.report.as_deref())?;
-    let mut doings = Doings {
-        record: Record::new(command, without_password(target.url())),
-        rows: Rows::new(is_json, common.report.is_some()),
-        codes: Vec::new(),
-    };
-    let started = Instant::now();
-    let result = act(&mut doings);
-    let written = doings.rows.write();
-    let result = result.and(written);
-    let Doings {
-        mut record,
-        rows,
-        codes,
-    } = doings;
-    record.time("total", started.elapsed());
-    record.items = rows.into_items();
-    record.ended(&result);
-    record.exit = worst(codes.into_iter().chain([record.exit]));
-    record.ok = record.exit == 0;
-    report.add(&record)?;
-    result.map(|()| record.exit)
+    let url = without_password(target.url());
+    fetching::reported(command, url, common, |record, codes| {
+        let mut doings = Doings {
+            record,
+            rows: Rows::new(is_json, common.report.is_some()),
+            codes,
+        };
+        let result = act(&mut doings);
+        let Doings {
+            record, mut rows, ..
+        } = doings;
+        let written = rows.write();
+        record.items = rows.into_items();
+        result.and(written)
+    })
 }

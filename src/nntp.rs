@@ -24,6 +24,17 @@ pub struct NewsArgs {
     pub upgrade: UpgradeArgs,
 }
 
+/// The server of URLs that name none, as for other news readers.
+const SERVER: &str = "NNTPSERVER";
+
+/// What a URL names; `news:misc.test` and the like are about the server that NNTPSERVER names.
+pub fn target(url: &str) -> Result<Target> {
+    match std::env::var(SERVER) {
+        Ok(server) if !server.is_empty() => Target::parse_with(url, &server),
+        _ => Target::parse(url),
+    }
+}
+
 /// The way to one server.
 pub struct Service {
     connector: Connector,

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,8 @@ pub struct Outbox<'a> {
     pub progress: Progress,
     /// Whether help was offered.
     pub hinted: Once,
+    /// Whether it was told that rows cannot be written.
+    pub told: Once,
 }
 
 /// The first pause before another try; each further one is twice as long.
@@ -53,9 +55,15 @@ impl Outbox<'_> {
     pub fn send_all(self, record: Record, count: usize) -> (Record, Kept) {
         let record = Mutex::new(record);
         let jobs: Vec<usize> = (0..count).collect();
-        parallel::run(usize::from(self.sending.jobs), &jobs, |queue| {
+        let workers = usize::from(self.sending.jobs).min(count);
+        let common = Mutex::new(Common {
+            at_work: workers,
+            left: VecDeque::new(),
+        });
+        let work = |queue: Queue<'_, usize>| {
             Worker {
                 outbox: &self,
+                common: &common,
                 queue: RefCell::new(queue),
                 last: RefCell::default(),
                 again: RefCell::default(),
@@ -63,7 +71,13 @@ impl Outbox<'_> {
                 round: Cell::new(0),
             }
             .run(&record);
-        });
+        };
+        parallel::run(workers, &jobs, work);
+        // Where fewer threads were to be had than workers wanted, something may be left to one that
+        // never was.
+        if common.lock().is_ok_and(|mut common| common.is_only_one()) {
+            parallel::run(1, &[], work);
+        }
         let record = record.into_inner();
         (
             record.unwrap_or_else(PoisonError::into_inner),
@@ -78,9 +92,26 @@ impl Outbox<'_> {
     }
 }
 
+/// What the workers share.
+struct Common {
+    /// How many are at work.
+    at_work: usize,
+    /// Letters of one that could not connect, for the others.
+    left: VecDeque<Letter>,
+}
+
+impl Common {
+    /// Makes the next worker the only one, if something is left.
+    fn is_only_one(&mut self) -> bool {
+        self.at_work = 1;
+        !self.left.is_empty()
+    }
+}
+
 /// One connection's part of the messages.
 struct Worker<'a, 'q> {
     outbox: &'a Outbox<'a>,
+    common: &'a Mutex<Common>,
     queue: RefCell<Queue<'q, usize>>,
     /// The message that was read last, which `--repeat` wants again.
     last: RefCell<Option<(usize, Arc<Prepared>)>>,
@@ -88,13 +119,22 @@ struct Worker<'a, 'q> {
     again: RefCell<VecDeque<Letter>>,
     /// Letters for another try, after a pause.
     later: RefCell<VecDeque<Letter>>,
-    /// How many pauses there were.
+    /// How many pauses there were since a message went.
     round: Cell<u32>,
+}
+
+/// What became of one connection.
+#[derive(Default)]
+struct Passage {
+    /// How many messages were answered for.
+    sent: Cell<usize>,
+    /// The server has taken its leave, whether it has closed the connection or not.
+    has_left: Cell<bool>,
 }
 
 impl Worker<'_, '_> {
     fn run(&self, record: &Mutex<Record>) {
-        while let Some(first) = self.next_or_wait() {
+        while let Some(first) = self.next_or_wait().or_else(|| self.last_left()) {
             let opened = self.connect(record);
             match opened {
                 Ok(session) => self.use_up(session, first),
@@ -122,15 +162,21 @@ impl Worker<'_, '_> {
     /// Sends as much as the connection takes.
     fn use_up(&self, mut session: Session, first: Letter) {
         let first = Cell::new(Some(first));
-        let sent = Cell::new(0_usize);
+        let passage = Passage::default();
         session.send_all(
-            &mut || first.take().or_else(|| self.next()),
+            &mut || match passage.has_left.get() {
+                true => None,
+                false => first.take().or_else(|| self.next()),
+            },
             &mut |letter, delivery| {
-                self.ended(letter, delivery, &sent);
+                self.ended(letter, delivery, &passage);
             },
         );
         if session.is_usable() {
             session.quit();
+        }
+        if passage.sent.get() > 0 {
+            self.round.set(0);
         }
     }
 
@@ -140,7 +186,9 @@ impl Worker<'_, '_> {
             return Some(letter);
         }
         loop {
-            let job = *self.queue.borrow_mut().next()?;
+            let Some(job) = self.queue.borrow_mut().next().copied() else {
+                return self.common().left.pop_front();
+            };
             match self.prepared(job) {
                 Ok(prepared) => {
                     return Some(Letter {
@@ -189,10 +237,12 @@ impl Worker<'_, '_> {
 
     // --- what became of a letter ---
 
-    fn ended(&self, mut letter: Letter, delivery: Delivery, sent: &Cell<usize>) {
+    fn ended(&self, mut letter: Letter, delivery: Delivery, passage: &Passage) {
         letter.tries += 1;
-        let hung_up = is_unsent(&delivery) && sent.get() > 0;
-        sent.set(sent.get() + usize::from(!hung_up));
+        let hung_up = is_unsent(&delivery) && passage.sent.get() > 0;
+        passage.has_left.set(hung_up || passage.has_left.get());
+        let sent = passage.sent.get() + usize::from(!hung_up);
+        passage.sent.set(sent);
         let may_repeat = letter.tries <= self.outbox.common.connection.retry;
         let (open, over): (Vec<&Outcome>, Vec<&Outcome>) = delivery
             .outcomes
@@ -216,8 +266,37 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// The server cannot be reached: nothing that is left is sent.
+    fn common(&self) -> MutexGuard<'_, Common> {
+        self.common.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A last look for letters of others. When there is none, this one's work is over.
+    fn last_left(&self) -> Option<Letter> {
+        let mut common = self.common();
+        let letter = common.left.pop_front();
+        common.at_work -= usize::from(letter.is_none());
+        letter
+    }
+
+    /// Leaves all to others, if others are at work. Gives the letter back if not.
+    fn leave(&self, first: Letter) -> Option<Letter> {
+        let mut common = self.common();
+        if common.at_work < 2 {
+            return Some(first);
+        }
+        common.at_work -= 1;
+        common.left.push_back(first);
+        common.left.extend(self.again.take());
+        common.left.extend(self.later.take());
+        None
+    }
+
+    /// The server cannot be reached. What is left is sent by others, or not at all.
     fn give_up(&self, first: Letter, error: &Error, record: &Mutex<Record>) {
+        let Some(first) = self.leave(first) else {
+            let text = format!("proto: warning: a connection less: {error}");
+            return self.outbox.progress.say(&text);
+        };
         self.outbox.say(error, None);
         record
             .lock()
@@ -326,6 +405,7 @@ impl Outbox<'_> {
             tries: letter.tries,
         };
         if let Err(error) = self.ledger.add(&subject, outcomes, error) {
+            self.told.call_once(|| crate::tell(&error));
             self.ledger.fail(exit_code(&error));
         }
     }

@@ -1,7 +1,8 @@
 //! What the POP3 commands share: the way to a maildrop, and which message is which.
 //!
 //! ```text
-//! 0001a9f3...               the server's unique-id, of 70 octets at most (RFC 1939 section 7)
+//! 0001a9f3... 4096          the server's unique-id, of 70 octets at most (RFC 1939 section 7), and
+//!                           the message's size: some servers give an id twice, one day
 //! header-DIGEST             of a message without one: what pop3-list shows
 //! header-DIGEST-DIGEST      the same with all its bytes known: what the state remembers
 //! header-DIGEST-DIGEST-2    the second of two that are equal in every byte
@@ -96,6 +97,16 @@ pub struct Listed {
     pub is_unique: bool,
 }
 
+impl Listed {
+    /// What the state calls it, as far as a listing tells.
+    pub fn name(&self) -> String {
+        match self.is_unique {
+            true => format!("{} {}", self.uid, self.size),
+            false => self.uid.clone(),
+        }
+    }
+}
+
 /// What the digest of a header begins with. With it, it is longer than any unique-id.
 const HEADER: &str = "header-";
 
@@ -107,6 +118,11 @@ pub fn whole_name(header: &str, content: &[u8], copy: usize) -> String {
         1 => format!("{header}-{content}"),
         _ => format!("{header}-{content}-{copy}"),
     }
+}
+
+/// Whether a name is made of a unique-id.
+pub fn is_unique(name: &str) -> bool {
+    name.contains(' ')
 }
 
 /// The part of a name that a listing tells.
@@ -215,9 +231,10 @@ mod tests {
             assert_eq!(listed_name(&name), header);
         }
         assert_ne!(whole_name(&header, &[1], 1), whole_name(&header, &[1], 2));
-        for name in ["abc", "header-", "header-abc", &header] {
+        for name in ["abc 7", "header-", "header-abc 7", &header] {
             assert_eq!(listed_name(name), name);
         }
+        assert!(is_unique("abc 7") && !is_unique(&header));
     }
 
     #[test]

@@ -61,6 +61,34 @@ pub const GOPHER: Protocol = Protocol {
     words: &proto_gopher::WORDS,
 };
 
+/// RFC 959, where it is spoken by hand.
+pub const FTP_LINES: Protocol = Protocol {
+    name: "ftp",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
+/// Whatever is spoken over TCP (RFC 9293).
+pub const TCP: Protocol = Protocol {
+    name: "tcp",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
+/// Whatever is spoken in datagrams (RFC 768).
+pub const UDP: Protocol = Protocol {
+    name: "udp",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
+/// Nobody knows what lines mean.
+const NO_WORDS: Words = Words {
+    said: &[],
+    heard: &[],
+    has_tags: false,
+};
+
 /// The protocol of a command line, as a session form tells it: `proto pop3-fetch pop3://localhost`.
 pub fn of_command(line: &str) -> Option<&'static Protocol> {
     const ALL: [&Protocol; 7] = [&HTTP, &SMTP, &POP3, &IMAP, &NNTP, &FTP, &GOPHER];

@@ -8,16 +8,51 @@ use std::process::Command;
 use crate::harness::{command, folder, names, proto, Running};
 
 #[test]
-fn the_demonstration_needs_nothing_and_shows_the_conversation() {
+fn the_demonstration_needs_nothing_and_shows_the_conversations() {
     let run = proto(&["demo"]).exits(0);
     let text = run.text();
-    assert!(
-        text.contains("$ proto http-get http://127.0.0.1:"),
-        "{text}"
-    );
-    assert!(text.contains("Hello from a mock server."), "{text}");
+    let mut rest = text.as_str();
+    for (command, result) in [
+        ("http-get http://127.0.0.1:", "Hello from a mock server."),
+        ("smtp-send smtp://127.0.0.1:", "refused-for-good"),
+        ("imap-fetch imap://bob@127.0.0.1:", "stored "),
+        ("pop3-fetch pop3://bob@127.0.0.1:", "stored "),
+        ("mail-show inbox.mbox", "Hello from proto."),
+        ("nntp-overview nntp://127.0.0.1:", "Re: Article 1"),
+        (
+            "gopher-get gopher://127.0.0.1:",
+            "Hello from a mock server.",
+        ),
+    ] {
+        let command = format!("\n$ proto {command}");
+        let (_, after) = rest
+            .split_once(&command)
+            .unwrap_or_else(|| panic!("{command}: {text}"));
+        let (_, after) = after
+            .split_once(result)
+            .unwrap_or_else(|| panic!("{result}: {text}"));
+        rest = after;
+    }
     run.says("C: GET /page.html HTTP/1.1")
-        .says("S: HTTP/1.1 200 OK");
+        .says("S: HTTP/1.1 200 OK")
+        .says("S: 550 5.1.1 No such person")
+        .says("C: RETR 1")
+        .says(" UID FETCH 1 (")
+        .says("C: OVER 1-3")
+        .says("C: /mock/text");
+}
+
+#[test]
+fn lines_are_explained_where_that_is_asked_for() {
+    let run = proto(&["demo", "--explain"]).exits(0);
+    assert!(run.text().contains("--explain\n"), "{}", run.text());
+    for source in [
+        "RFC 9110", "RFC 5321", "RFC 9051", "RFC 1939", "RFC 3977", "RFC 1436",
+    ] {
+        assert!(run.stderr.contains(&format!("({source}")), "{source}");
+    }
+    let plain = proto(&["demo"]).exits(0);
+    assert!(!plain.stderr.contains("(RFC "));
 }
 
 #[test]

@@ -13,6 +13,13 @@ use proto_mock::{Identity, Options, Replay, Server, AUTHORITY};
 use proto_transport::session::Session;
 use proto_transport::Security;
 
+/// How much memory the process may take at most, in KiB, whatever it sends and fetches. Without
+/// optimizations its own code takes many MiB more.
+pub const MOST_MEMORY: u64 = match cfg!(debug_assertions) {
+    true => 32 * 1024,
+    false => 12 * 1024,
+};
+
 /// One run of the binary.
 #[derive(Debug)]
 pub struct Run {

@@ -3,6 +3,8 @@
 //! Whatever the attack, every run here is checked for the same: it ends, neither stdout nor stderr
 //! holds anything that drives a terminal, and nothing panics.
 
+mod attacks;
+
 use std::fs;
 use std::process::Command;
 use std::thread;

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::harness::{command, folder, imap_of, proto, proto_in, sample, Imap, Run};
+use crate::harness::{command, folder, imap_of, proto, proto_in, sample, Imap, Run, MOST_MEMORY};
 use proto_mock::Options;
 
 fn append(imap: &Imap, folder: &Path, options: &[&str]) -> Run {
@@ -284,11 +284,110 @@ fn five_hundred_are_as_they_were() {
     }
 }
 
-/// What the process may take at most, in KiB. Without optimizations its code takes some MiB more.
-const MOST: u64 = match cfg!(debug_assertions) {
-    true => 20 * 1024,
-    false => 12 * 1024,
-};
+/// Whatever becomes of some of a thousand that are under way together, each row tells of its own.
+#[test]
+fn of_a_thousand_each_is_named() {
+    for without in ["SORT", "LITERAL+"] {
+        let mut server = imap_of(&[]);
+        server.without.push(without.to_owned());
+        let rule = "append after=499 count=2 reply=NO [OVERQUOTA] full";
+        server.rules.push(rule.parse().unwrap());
+        let imap = Imap::with(server, Options::default());
+        let folder = folder();
+        let names: Vec<String> = (0..1_000).map(|number| format!("{number:04}")).collect();
+        for name in &names {
+            write(folder.path(), name, format!("A: {name}\n").as_bytes(), 1);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let run = append(&imap, folder.path(), &names).exits(69);
+        let text = run.text();
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .map(|row| row.split_whitespace().take(3).collect())
+            .collect();
+        for (row, name) in rows.iter().zip(&names) {
+            let is_refused = ["0499", "0500"].contains(name);
+            let result = if is_refused {
+                "not-appended"
+            } else {
+                "appended"
+            };
+            assert_eq!((row[0], row[2]), (result, *name));
+        }
+        let messages = imap.messages("INBOX");
+        assert_eq!((rows.len(), messages.len()), (1_000, 998), "{without}");
+        let there = rows.iter().filter(|row| row[0] == "appended");
+        for (row, message) in there.zip(&messages) {
+            assert_eq!(row[1], message.uid.to_string());
+            assert_eq!(*message.content(), *format!("A: {}\r\n", row[2]).as_bytes());
+        }
+        assert_eq!(imap.imap.violations(), [""; 0]);
+    }
+}
+
+/// Nobody knows what became of those that were under way; the others are there, or are not.
+#[test]
+fn a_connection_that_ends_leaves_no_row_that_is_wrong() {
+    for (rule, code) in [
+        ("append after=100 count=1 drop", 75),
+        ("append after=100 count=1 reset", 75),
+        ("append after=100 count=1 reply=BYE [UNAVAILABLE] later", 75),
+        ("append count=1 reply=BYE later", 75),
+    ] {
+        let mut server = imap_of(&[]);
+        server.rules.push(rule.parse().unwrap());
+        let imap = Imap::with(server, Options::default());
+        let folder = folder();
+        let names: Vec<String> = (0..200).map(|number| format!("{number:04}")).collect();
+        for name in &names {
+            write(folder.path(), name, format!("A: {name}\n").as_bytes(), 1);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let run = append(&imap, folder.path(), &names).exits(code);
+        let text = run.text();
+        let count = |word| text.lines().filter(|row| row.starts_with(word)).count();
+        let (appended, unknown) = (count("appended "), count("unknown "));
+        let there = imap.messages("INBOX").len();
+        assert!(
+            appended <= there && there <= appended + unknown,
+            "{rule}: {run:?}"
+        );
+        assert!((1..=33).contains(&unknown), "{rule}: {run:?}");
+        assert_eq!(count(""), appended + unknown, "{rule}");
+        assert_eq!(imap.imap.violations(), [""; 0]);
+    }
+}
+
+#[test]
+fn utf8_in_a_header_is_told() {
+    let text = "Subject: Gr\u{fc}\u{df}e\n\nx\n";
+    for without in ["SORT", "UTF8=ACCEPT", "ENABLE"] {
+        let mut server = imap_of(&[]);
+        server.without.push(without.to_owned());
+        // Then it makes no difference between both kinds.
+        server
+            .without
+            .extend((without != "SORT").then(|| "IMAP4rev2".to_owned()));
+        let imap = Imap::with(server, Options::default());
+        let folder = folder();
+        write(folder.path(), "utf8", text.as_bytes(), 1);
+        write(folder.path(), "latin1", b"Subject: \xfc\n\nx\n", 1);
+        write(folder.path(), "ascii", b"Subject: u\n\n\xc3\xbc\n", 1);
+        append(&imap, folder.path(), &["utf8", "utf8", "latin1", "ascii"]).exits(0);
+        let told = imap
+            .heard_of("APPEND")
+            .into_iter()
+            .filter(|line| line.contains("UTF8 (~"));
+        assert_eq!(
+            told.count(),
+            if without == "SORT" { 2 } else { 0 },
+            "{without}"
+        );
+        let crlf = text.replace('\n', "\r\n");
+        assert_eq!(*imap.messages("INBOX")[0].content(), *crlf.as_bytes());
+        assert_eq!(imap.imap.violations(), [""; 0], "{without}");
+    }
+}
 
 #[test]
 fn a_large_message_streams() {
@@ -319,5 +418,5 @@ fn a_large_message_streams() {
         .trim_end_matches(" kB")
         .parse()
         .unwrap();
-    assert!(peak < MOST, "{peak} KiB");
+    assert!(peak < MOST_MEMORY, "{peak} KiB");
 }

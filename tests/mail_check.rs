@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::harness::{authority, folder, proto, tls, Run};
 
+mod hostile;
+
 /// The servers that a message goes through.
 struct Way {
     mail: MailServer,
@@ -219,6 +221,35 @@ fn late_mail_is_told() {
     );
     assert_eq!(text.lines().count(), 1);
     assert_eq!(way.left().len(), 0);
+}
+
+#[test]
+fn what_fails_for_now_is_tried_again() {
+    let set = |_: &mut Mta, imap: &mut ImapServer, maildrop: &mut Maildrop| {
+        // The first login is before the message is sent, and that must work.
+        let busy = "pass after=1 count=2 reply=-ERR [IN-USE] Somebody else is reading";
+        maildrop.rules.push(busy.parse().unwrap());
+        maildrop.without.push("SASL".to_owned());
+        imap.rules.push("idle count=1 drop".parse().unwrap());
+        let busy = "search after=1 count=1 reply=NO [UNAVAILABLE] Later";
+        imap.rules.push(busy.parse().unwrap());
+    };
+    let way = Way::with(&["deliver delay=100ms"], set, &Options::default());
+    for by in ["imap", "pop3"] {
+        way.check(by, &[]).exits(0);
+        assert_eq!(way.left().len(), 0);
+    }
+    assert!(way.imap.connections() >= 2 && way.pop3.connections() >= 4);
+    // Where nothing works to the end, it is told what does not.
+    let set = |_: &mut Mta, _: &mut ImapServer, maildrop: &mut Maildrop| {
+        let busy = "pass after=1 reply=-ERR [IN-USE] Somebody else is reading";
+        maildrop.rules.push(busy.parse().unwrap());
+        maildrop.without.push("SASL".to_owned());
+    };
+    let way = Way::with(&[], set, &Options::default());
+    let run = way.check("pop3", &["--fail", "200ms"]).exits(75);
+    run.says("the message was taken (250 2.0.0 Taken), and the last stage it reached is accepted")
+        .says("Somebody else is reading");
 }
 
 #[test]

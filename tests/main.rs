@@ -50,6 +50,8 @@ mod nntp_post;
 mod pop3_delete;
 mod pop3_fetch;
 mod pop3_list;
+mod rfc3977;
+mod samples_mail;
 mod sessions;
 mod smtp_probe;
 mod smtp_send;

@@ -10,17 +10,10 @@ use flate2::Compression;
 use proto_mock::{Options, Peer, Server};
 use proto_transport::Security;
 
-use crate::harness::{authority, command, folder, tls, Running};
+use crate::harness::{authority, command, folder, tls, Running, MOST_MEMORY};
 
 /// How much the body is, decoded.
 const BODY: usize = 64 << 20;
-
-/// How much the process may take at most, in KiB, in the clear and over TLS. Without optimizations
-/// its own code takes some MiB more.
-const MOST: [u64; 2] = match cfg!(debug_assertions) {
-    true => [16 * 1024, 20 * 1024],
-    false => [12 * 1024, 12 * 1024],
-};
 
 /// The block that the body repeats: further apart than any window of gzip reaches.
 const BLOCK: usize = 1 << 20;
@@ -100,11 +93,11 @@ fn a_large_body_takes_no_more_memory_than_a_small_one() {
     let packed = Arc::new(gzip(&plain));
     let coded = "Content-Encoding: gzip\r\n";
     for to_file in [true, false] {
-        for (options, most) in [Options::default(), tls()].iter().zip(MOST) {
+        for options in [Options::default(), tls()] {
             for (body, coding) in [(&plain, ""), (&packed, coded)] {
                 let peak = peak(body, coding, options.clone(), to_file);
                 assert!(
-                    peak < most,
+                    peak < MOST_MEMORY,
                     "{peak} KiB; {options:?}, {coding:?}, to a file: {to_file}"
                 );
             }

@@ -1,11 +1,13 @@
 //! `proto nntp-fetch`: articles into stores, each once.
 
+mod kills;
+
 use std::fs;
 use std::path::Path;
 
 use proto_mock::Options;
 
-use crate::harness::{folder, names, proto, proto_in, Run};
+use crate::harness::{command, folder, names, proto, proto_in, Run};
 use crate::nntp_groups::{news, rows, News};
 use crate::nntp_overview::with_articles;
 
@@ -144,6 +146,20 @@ fn articles_are_chosen_by_number_and_message_id() {
     let options = [&["<none@x>", "<1@x>"], &STORE[..]].concat();
     let run = fetch(&news, "", place.path(), &options).exits(69);
     assert_eq!(told(&run), ["not-stored 0", "stored 0"]);
+}
+
+#[test]
+fn a_url_without_a_server_is_about_the_usual_one() {
+    let news = with_articles(&[&article("<1@x>", "one")]);
+    let server = news.url("").trim_end_matches('/').to_owned();
+    for url in ["news:1@x", "news:misc.test/1", "news:misc.test"] {
+        let mut command = command(&["nntp-fetch", url]);
+        let run = Run::from(command.env("NNTPSERVER", &server).output().unwrap());
+        assert!(run.exits(0).text().trim_end().ends_with("one"), "{url}");
+    }
+    let mut command = command(&["nntp-fetch", "news:1@x"]);
+    let run = Run::from(command.env_remove("NNTPSERVER").output().unwrap());
+    run.exits(64).says("names no server");
 }
 
 #[test]

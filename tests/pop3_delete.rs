@@ -133,3 +133,22 @@ fn nothing_counts_as_deleted_before_goodbye() {
         assert_eq!(post.maildrop.messages_left().len(), 3, "{rule}");
     }
 }
+
+#[test]
+fn a_lost_goodbye_leaves_a_doubt() {
+    let run = delete(&post(&["quit drop"]), &["--all"]).exits(75);
+    assert!(run.text().lines().all(|row| row.starts_with("unknown ")));
+    let no = "quit reply=-ERR [SYS/PERM] some are not removed";
+    let run = delete(&post(&[no]), &["--all"]).exits(69);
+    assert!(run
+        .text()
+        .lines()
+        .all(|row| row.starts_with("not-deleted ")));
+}
+
+#[test]
+fn what_passes_by_is_tried_again_before_anything_is_deleted() {
+    let post = post(&["list count=1 drop"]);
+    delete(&post, &["--all", "--retry", "1"]).exits(0);
+    assert!(post.maildrop.messages_left().is_empty());
+}

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::harness::{command, folder, maildrop, names, repository, Post, Run};
 
+mod changes;
 mod choice;
 mod failures;
 mod flaws;

@@ -144,3 +144,13 @@ fn the_report_has_the_rows() {
     assert_eq!(report["items"].as_array().unwrap().len(), 2);
     assert!(!text.contains("pencil"), "{text}");
 }
+
+#[test]
+fn what_passes_by_is_tried_again() {
+    let mut drop = maildrop(&[b"A: 1\n", b"A: 2\n"]);
+    drop.rules.push("list count=1 drop".parse().unwrap());
+    let post = Post::with(drop, Options::default());
+    let run = proto(&["pop3-list", &post.url(), "--retry", "1"]).exits(0);
+    assert_eq!(run.text().lines().count(), 2);
+    assert_eq!(post.server.connections(), 2);
+}

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::harness::{command, folder, mta, proto, sample, Mail, Run};
 
+mod connections;
 mod content;
 mod envelope;
 mod extensions;

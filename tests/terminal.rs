@@ -320,3 +320,14 @@ fn what_is_no_terminal_gets_neither_progress_nor_colours() {
         assert_eq!(terminal.screen(), "");
     }
 }
+
+#[test]
+fn the_sides_of_a_conversation_have_colours() {
+    let terminal = Terminal::new();
+    let mut demo = terminal.run(&["demo"]);
+    let output = demo.stderr(terminal.end()).output().unwrap();
+    Run::from(output).exits(0);
+    for (colour, line) in [(36, "C: RETR 1"), (32, "S: 550 5.1.1 No such person")] {
+        terminal.shows(&format!("\x1b[{colour}m{line}\x1b[0m"));
+    }
+}

@@ -1,9 +1,11 @@
 //! `proto imap-append URL FILE...`: messages from files into a mailbox.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use proto_imap::{Flag, Mailbox, Session, Target};
+use proto_imap::{Added, Draft, Flag, Mailbox, Place, Session, Target};
 use proto_transport::escape::escaped;
 use proto_transport::{Error, Result};
 use serde_json::json;
@@ -15,7 +17,7 @@ use crate::crlf::Crlf;
 use crate::exit_code::exit_code;
 use crate::imap::{mailbox_of, reported, try_creating, Doings, ImapArgs, Service};
 use crate::mail::{mbox_date, messages, Loaded, Message, Summary};
-use crate::progress::Progress;
+use crate::progress::{Progress, Transfer};
 use crate::report::Stage;
 
 /// Put messages into a mailbox.
@@ -88,37 +90,87 @@ fn append(
     target: &Target,
     mailbox: &Mailbox,
     messages: &[Message],
-    doings: &mut Doings,
+    doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(&mut doings.record)?;
+    let mut session = service.open(doings.record)?;
+    enable_utf8(&mut session)?;
     doings.record.stage = Stage::Transfer;
     let progress = Progress::new(args.common.looking.quiet, messages.len());
-    for message in messages {
-        let letter = match Letter::new(args, message) {
-            Ok(letter) => letter,
-            Err(error) => {
-                told(message, None, &Err(error), doings)?;
-                continue;
+    let ends = RefCell::new(Ends::default());
+    let mut letters =
+        messages.iter().enumerate().filter_map(|(index, message)| {
+            match Letter::new(args, index, message, &progress) {
+                Ok(letter) => Some(letter),
+                Err(error) => {
+                    progress.done();
+                    let end = End::of(message, None, Added::Refused(error));
+                    ends.borrow_mut().add(index, end);
+                    None
+                }
             }
-        };
-        let result = try_creating(&mut session, mailbox, args.create, |session| {
-            letter.append(session, mailbox, &progress)
         });
-        service.tell(&mut session);
+    let mut told = |letter: Letter<'_>, added: Added| {
         progress.done();
-        told(message, Some(&letter), &result, doings)?;
-        match result {
-            Ok(_) | Err(Error::Refused { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
+        let mut ends = ends.borrow_mut();
+        ends.add(letter.index, End::of(letter.message, Some(&letter), added));
+        ends.tell(doings)
+    };
+    let result = append_first(args, &mut session, mailbox, &mut letters, &mut told)
+        .and_then(|()| session.append_all(mailbox, letters, &mut told));
+    ends.into_inner().tell(doings)?;
+    service.tell(&mut session);
+    result?;
     session.log_out();
     Ok(())
 }
 
+/// A server that makes a difference between mail with UTF-8 in its header and other mail is told which
+/// is which (RFC 6855 section 4).
+fn enable_utf8(session: &mut Session) -> Result<()> {
+    let capabilities = session.capabilities();
+    if !capabilities.offers("ENABLE") || !capabilities.offers("UTF8=ACCEPT") {
+        return Ok(());
+    }
+    match session.enable(&["UTF8=ACCEPT"]) {
+        // Then it makes none.
+        Err(Error::Refused { .. }) if session.is_open() => Ok(()),
+        result => result.map(|_| ()),
+    }
+}
+
+/// Adds messages one by one, until the mailbox has taken one: before, it may be missing.
+fn append_first<'m>(
+    args: &Args,
+    session: &mut Session,
+    mailbox: &Mailbox,
+    letters: &mut dyn Iterator<Item = Letter<'m>>,
+    told: &mut dyn FnMut(Letter<'m>, Added) -> Result<()>,
+) -> Result<()> {
+    for letter in letters {
+        let result = try_creating(session, mailbox, args.create, |session| {
+            session.append(mailbox, &letter)
+        });
+        match result {
+            Ok(place) => return told(letter, Added::At(place)),
+            Err(error @ Error::Refused { .. }) if session.is_open() => {
+                told(letter, Added::Refused(error))?;
+            }
+            Err(error) => {
+                told(letter, Added::Unknown)?;
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A message that is about to go.
-struct Letter {
+struct Letter<'m> {
+    /// Its place among those that were named.
+    index: usize,
+    message: &'m Message,
+    progress: &'m Progress,
     loaded: Loaded,
     /// With CRLF.
     size: u64,
@@ -126,8 +178,13 @@ struct Letter {
     date: Option<OffsetDateTime>,
 }
 
-impl Letter {
-    fn new(args: &Args, message: &Message) -> Result<Letter> {
+impl<'m> Letter<'m> {
+    fn new(
+        args: &Args,
+        index: usize,
+        message: &'m Message,
+        progress: &'m Progress,
+    ) -> Result<Letter<'m>> {
         let loaded = message.load()?;
         let failed = |error| Error::io(format!("reading {}", message.name()), error);
         // The size goes before the message.
@@ -148,26 +205,41 @@ impl Letter {
         }
         drop(reader);
         Ok(Letter {
+            index,
+            message,
+            progress,
             date: when(args.date, message, &loaded),
             flags: flags(args, message)?,
             size,
             loaded,
         })
     }
+}
 
-    fn append(
-        &self,
-        session: &mut Session,
-        mailbox: &Mailbox,
-        progress: &Progress,
-    ) -> Result<Option<(u32, u32)>> {
-        let mut transfer = progress.transfer(mailbox.name(), Some(self.size));
-        let mut reader = Crlf::new(self.loaded.reader()?);
-        let mut source = Counted {
-            reader: &mut reader,
-            advance: &mut |bytes| transfer.advance(bytes),
-        };
-        session.append(mailbox, &self.flags, self.date, self.size, &mut source)
+impl Draft for Letter<'_> {
+    fn flags(&self) -> &[Flag] {
+        &self.flags
+    }
+
+    fn date(&self) -> Option<OffsetDateTime> {
+        self.date
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn is_utf8(&self) -> bool {
+        let header = &self.loaded.header;
+        !header.is_ascii() && std::str::from_utf8(header).is_ok()
+    }
+
+    fn content(&self) -> Result<Box<dyn Read + '_>> {
+        let name = escaped(self.message.name().as_bytes());
+        Ok(Box::new(Counted {
+            reader: Crlf::new(self.loaded.reader()?),
+            transfer: self.progress.transfer(&name, Some(self.size)),
+        }))
     }
 }
 
@@ -176,14 +248,14 @@ const BLOCK: usize = 64 * 1024;
 
 /// Tells how much was read.
 struct Counted<'c> {
-    reader: &'c mut dyn Read,
-    advance: &'c mut dyn FnMut(u64),
+    reader: Crlf<Box<dyn Read + 'c>>,
+    transfer: Transfer<'c>,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let got = self.reader.read(buffer)?;
-        (self.advance)(got as u64);
+        self.transfer.advance(got as u64);
         Ok(got)
     }
 }
@@ -247,45 +319,99 @@ fn modified(path: &Path) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
 
-/// Shows what became of a message.
-fn told(
-    message: &Message,
-    letter: Option<&Letter>,
-    result: &Result<Option<(u32, u32)>>,
-    doings: &mut Doings,
-) -> Result<()> {
-    let (word, place, error) = match result {
-        Ok(place) => ("appended", *place, None),
-        Err(error) => {
-            doings.codes.push(exit_code(error));
-            ("not-appended", None, Some(error.to_string()))
+/// What became of messages. Those that nobody was asked for are known before others.
+#[derive(Default)]
+struct Ends {
+    /// So many were told.
+    told: usize,
+    waiting: BTreeMap<usize, End>,
+}
+
+impl Ends {
+    fn add(&mut self, index: usize, end: End) {
+        self.waiting.insert(index, end);
+    }
+
+    /// Shows them in the order in which the messages were named.
+    fn tell(&mut self, doings: &mut Doings<'_>) -> Result<()> {
+        while let Some(end) = self.waiting.remove(&self.told) {
+            self.told += 1;
+            end.tell(doings)?;
         }
-    };
-    doings.rows.add(
-        || {
-            let uid = place.map_or("-".to_owned(), |(_, uid)| uid.to_string());
-            let name = escaped(message.name().as_bytes());
-            let error = error.as_deref().unwrap_or_default();
-            format!("{word:12}  {uid:>7}  {name}  {error}")
-                .trim_end()
-                .to_owned()
-        },
-        || {
-            let date = letter.and_then(|letter| letter.date);
-            let flags = letter.map(|letter| {
-                let flags = letter.flags.iter().map(Flag::as_str);
-                flags.collect::<Vec<_>>()
-            });
-            json!({
-                "result": word,
-                "message": message.name(),
-                "uid": place.map(|(_, uid)| uid),
-                "uid_validity": place.map(|(validity, _)| validity),
-                "size": letter.map(|letter| letter.size),
-                "flags": flags,
-                "date": date.and_then(|date| date.format(&Rfc3339).ok()),
-                "error": error,
-            })
-        },
-    )
+        Ok(())
+    }
+}
+
+/// What became of a message.
+struct End {
+    result: &'static str,
+    name: String,
+    place: Place,
+    size: Option<u64>,
+    flags: Option<Vec<String>>,
+    date: Option<OffsetDateTime>,
+    error: Option<String>,
+    /// The status of what failed by itself.
+    code: Option<u8>,
+}
+
+impl End {
+    fn of(message: &Message, letter: Option<&Letter<'_>>, added: Added) -> End {
+        let names = |letter: &Letter<'_>| {
+            let names = letter.flags.iter().map(Flag::as_str);
+            names.map(str::to_owned).collect()
+        };
+        let mut end = End {
+            result: "appended",
+            name: message.name().to_owned(),
+            place: None,
+            size: letter.map(|letter| letter.size),
+            flags: letter.map(names),
+            date: letter.and_then(|letter| letter.date),
+            error: None,
+            code: None,
+        };
+        match added {
+            Added::At(place) => end.place = place,
+            Added::Refused(error) => {
+                end.result = "not-appended";
+                end.code = Some(exit_code(&error));
+                end.error = Some(error.to_string());
+            }
+            Added::Unknown => {
+                end.result = "unknown";
+                let why = "the connection ended before the answer: it may be there or not";
+                end.error = Some(why.to_owned());
+            }
+        }
+        end
+    }
+
+    fn tell(self, doings: &mut Doings<'_>) -> Result<()> {
+        doings.codes.extend(self.code);
+        doings.rows.add(
+            || {
+                let uid = self
+                    .place
+                    .map_or("-".to_owned(), |(_, uid)| uid.to_string());
+                let name = escaped(self.name.as_bytes());
+                let error = self.error.as_deref().unwrap_or_default();
+                format!("{:12}  {uid:>7}  {name}  {error}", self.result)
+                    .trim_end()
+                    .to_owned()
+            },
+            || {
+                json!({
+                    "result": self.result,
+                    "message": self.name,
+                    "uid": self.place.map(|(_, uid)| uid),
+                    "uid_validity": self.place.map(|(validity, _)| validity),
+                    "size": self.size,
+                    "flags": self.flags,
+                    "date": self.date.and_then(|date| date.format(&Rfc3339).ok()),
+                    "error": self.error,
+                })
+            },
+        )
+    }
 }

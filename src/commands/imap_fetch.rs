@@ -6,7 +6,8 @@
 //!
 //! The state knows a message as `UIDVALIDITY.UID`. When a mailbox gets another UIDVALIDITY, its
 //! UIDs mean other messages (RFC 9051 section 2.3.1.1): all of them come again, and those whose
-//! content the state knows are not stored again.
+//! content the state knows are not stored again. So it is where UIDs cannot be trusted: there is no
+//! UIDVALIDITY, or the server says that they do not last, or gives them to others.
 
 mod former;
 mod found;
@@ -130,12 +131,14 @@ fn fetch(args: &Args, target: &Target, record: &mut Record, codes: &mut Vec<u8>)
         progress: &Progress::new(args.common.looking.quiet, 1),
         validity: None,
         former: Former::default(),
+        has_told: false,
         known: HashMap::new(),
         current: None,
         late: UidSet::default(),
         again: UidSet::default(),
         done: UidSet::default(),
         taken: UidSet::default(),
+        refused: 0,
     };
     let result = retrying(&args.common, crate::note, |_| {
         fetching.run(&service, record)
@@ -157,6 +160,8 @@ struct Fetching<'a> {
     validity: Option<u32>,
     /// What is stored under UIDs that are valid no more.
     former: Former,
+    /// It was told that all messages come again.
+    has_told: bool,
     /// What was asked about messages before their content.
     known: HashMap<u32, Found>,
     /// The message that comes in.
@@ -169,6 +174,8 @@ struct Fetching<'a> {
     done: UidSet,
     /// Messages that the store took.
     taken: UidSet,
+    /// How many the server did not give.
+    refused: u64,
 }
 
 impl Fetching<'_> {
@@ -183,18 +190,18 @@ impl Fetching<'_> {
             true => UidSet::default(),
             false => self.choice.find(&mut session)?,
         };
+        self.know_again(&selected, &found);
         if self.choice.is_everything() && found.len() >= u64::from(selected.exists) {
             self.forget_the_gone(&found);
         }
-        let wanted = self.wanted(&found);
         record.stage = Stage::Transfer;
-        let result = self.transfer(&mut session, wanted);
+        let result = self.transfer_all(&mut session, &found);
         self.give_up_current();
         // What came whole is kept, however the conversation ended.
         let kept = self.intake.sync();
         service.tell(&mut session);
         result.and(kept)?;
-        self.forget_the_former()?;
+        self.forget_the_former(&found)?;
         if self.args.mark_seen {
             self.mark_as_read(&mut session)?;
         }
@@ -221,18 +228,43 @@ impl Fetching<'_> {
         self.current = None;
         (self.late, self.again) = (UidSet::default(), UidSet::default());
         self.done = UidSet::default();
-        self.former = match &self.intake.state {
-            Some(state) => Former::of(state, validity),
-            None => Former::default(),
+        Ok(())
+    }
+
+    /// What is stored under UIDs that mean other messages now is known again by its content.
+    fn know_again(&mut self, selected: &Selected, found: &UidSet) {
+        let validity = self.validity.unwrap_or(0);
+        let Some(state) = &mut self.intake.state else {
+            return;
         };
-        if !self.former.is_empty() && before != Some(validity) {
+        let doubt = former::doubt(state, selected, found);
+        if doubt.is_some() {
+            former::distrust(state, validity);
+        }
+        let why = doubt.map_or_else(
+            || format!("the mailbox has another UIDVALIDITY than before ({validity})"),
+            str::to_owned,
+        );
+        self.former = Former::of(state, validity);
+        if !self.former.is_empty() && !std::mem::replace(&mut self.has_told, true) {
             crate::warn(&format!(
-                "{}: the mailbox has another UIDVALIDITY than before ({validity}): its messages \
-                 come again, and what is stored already is recognised by its content",
+                "{}: {why}: its messages come again, and what is stored already is recognised by \
+                 its content",
                 proto_transport::escape::escaped(self.mailbox.as_bytes())
             ));
         }
-        Ok(())
+    }
+
+    /// Fetches what is wanted. When some of it is refused, there is room for others.
+    fn transfer_all(&mut self, session: &mut Session, found: &UidSet) -> Result<()> {
+        loop {
+            let wanted = self.wanted(found);
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            self.transfer(session, wanted.clone())?;
+            wanted.iter().for_each(|uid| self.done.insert(uid));
+        }
     }
 
     /// What the state calls a message.
@@ -246,19 +278,16 @@ impl Fetching<'_> {
         let Some(state) = &mut self.intake.state else {
             return;
         };
-        let is_gone = |name: &&str| match former::parse(name) {
-            Some((valid, uid)) => valid == validity && !all.contains(uid),
-            None => false,
-        };
-        let gone: Vec<String> = state.uids().filter(is_gone).map(str::to_owned).collect();
-        for name in gone {
-            state.forget(&name);
-        }
+        state.forget_the_gone(|name| match former::parse(name) {
+            Some((valid, uid)) => valid != validity || all.contains(uid),
+            None => true,
+        });
     }
 
     /// When all messages have come under their new UIDs, those of old mean nothing any more.
-    fn forget_the_former(&mut self) -> Result<()> {
-        let is_all = self.choice.is_everything() && self.args.limit.is_none();
+    /// An empty mailbox may be one that is not restored yet.
+    fn forget_the_former(&mut self, found: &UidSet) -> Result<()> {
+        let is_all = self.choice.is_everything() && self.args.limit.is_none() && !found.is_empty();
         if !is_all || self.former.is_empty() || self.intake.has_failed() {
             return Ok(());
         }
@@ -276,7 +305,7 @@ impl Fetching<'_> {
         let is_wanted = |uid: &u32| {
             let name = self.name(*uid);
             let is_stored = self.intake.is_stored(&name) && !self.is_asked_for;
-            !self.intake.is_over(&name) && !is_stored
+            !self.done.contains(*uid) && !self.intake.is_over(&name) && !is_stored
         };
         // Which of them are new is not known before they come.
         let room = match self.former.is_empty() {

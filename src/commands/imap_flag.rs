@@ -104,10 +104,10 @@ fn change(
     target: &Target,
     choice: &Choice,
     changes: &[(Change, Vec<Flag>)],
-    doings: &mut Doings,
+    doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(&mut doings.record)?;
+    let mut session = service.open(doings.record)?;
     let selected = service.enter(&mut session, Access::Change)?;
     check(&session, &selected, changes)?;
     let found = choice.find(&mut session)?;
@@ -202,7 +202,7 @@ fn tell(
     told: &Known,
     left: &UidSet,
     changes: &[(Change, Vec<Flag>)],
-    doings: &mut Doings,
+    doings: &mut Doings<'_>,
 ) -> Result<()> {
     let known = told.get(&uid);
     let word = match known {

@@ -44,9 +44,9 @@ pub fn run(args: &Args) -> Result<u8> {
     })
 }
 
-fn list(args: &Args, target: &Target, doings: &mut Doings) -> Result<()> {
+fn list(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(&mut doings.record)?;
+    let mut session = service.open(doings.record)?;
     let name = target.mailbox.as_ref().map_or("", |mailbox| mailbox.name());
     let (reference, patterns) = match args.patterns.as_slice() {
         [] if name.is_empty() => ("", vec!["*"]),

@@ -58,9 +58,9 @@ pub fn run(args: &Args) -> Result<u8> {
 /// Messages in one step.
 const WINDOW: u32 = 1_000;
 
-fn transfer(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings) -> Result<()> {
+fn transfer(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings<'_>) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(&mut doings.record)?;
+    let mut session = service.open(doings.record)?;
     let access = if args.copy {
         Access::Look
     } else {
@@ -101,7 +101,7 @@ fn tell(
     uid: u32,
     places: Option<&HashMap<u32, u32>>,
     validity: Option<u32>,
-    doings: &mut Doings,
+    doings: &mut Doings<'_>,
 ) -> Result<()> {
     let new = places.and_then(|places| places.get(&uid)).copied();
     let word = match (places, new) {

@@ -86,9 +86,9 @@ pub fn run(args: &Args) -> Result<u8> {
     })
 }
 
-fn search(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings) -> Result<()> {
+fn search(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings<'_>) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(&mut doings.record)?;
+    let mut session = service.open(doings.record)?;
     service.enter(&mut session, Access::Look)?;
     let order = match args.sort {
         Some(key) => Some(choice.find_in_order(&mut session, &words(key, args.reverse))?),

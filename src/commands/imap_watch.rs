@@ -83,7 +83,7 @@ const WINDOW: u32 = 200;
 /// How much of a header is looked at for its row.
 const HEADER: usize = 16 * 1024;
 
-fn watch(args: &Args, target: &Target, doings: &mut Doings) -> Result<()> {
+fn watch(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
     let has_end = !args.until.is_empty() || target.search.is_some();
     let patience = args.common.connection.timeout;
     let exec = args.exec.as_deref();
@@ -128,7 +128,7 @@ enum Outcome {
     Late,
 }
 
-struct Watching<'a> {
+struct Watching<'a, 'd> {
     args: &'a Args,
     service: Service,
     until: Option<Search>,
@@ -140,7 +140,7 @@ struct Watching<'a> {
     watched: Watched,
     /// What makes the UIDs valid, once it is known.
     validity: Option<u32>,
-    doings: &'a mut Doings,
+    doings: &'a mut Doings<'d>,
 }
 
 /// Why a message is told of.
@@ -159,20 +159,20 @@ struct New {
     summary: Summary,
 }
 
-impl Watching<'_> {
+impl Watching<'_, '_> {
     /// Watches, over as many connections as it takes.
     fn watch(&mut self) -> Result<Outcome> {
         let common = &self.args.common;
         let mut first = None;
         retrying(common, crate::note, |_| {
-            first = Some(self.service.open(&mut self.doings.record)?);
+            first = Some(self.service.open(self.doings.record)?);
             Ok(())
         })?;
         let mut pause = Duration::from_secs(1);
         loop {
             let opened = match first.take() {
                 Some(session) => Ok(session),
-                None => self.service.open(&mut self.doings.record),
+                None => self.service.open(self.doings.record),
             };
             let result = opened.and_then(|mut session| {
                 let outcome = self.hold(&mut session, &mut pause)?;
@@ -234,7 +234,9 @@ impl Watching<'_> {
         }
         let is_known = before == Some(validity);
         self.doings.record.stage = Stage::Transfer;
+        // What is said from now on is about what is there now.
         let now = session.search(&Search::all())?;
+        session.take_events();
         self.look(session, &now, is_known)?;
         loop {
             if self.is_found(session)? {
@@ -245,8 +247,28 @@ impl Watching<'_> {
             if let Some(outcome) = self.wait(session)? {
                 return Ok(outcome);
             }
-            let now = session.search(&Search::all())?;
+            let now = self.search(session)?;
             self.look(session, &now, true)?;
+        }
+    }
+
+    /// What is there now. Where messages went while it was told, nobody knows whether it was before
+    /// or after, and so which message has which number: it is asked again.
+    fn search(&mut self, session: &mut Session) -> Result<UidSet> {
+        for event in session.take_events() {
+            self.hear(event)?;
+        }
+        loop {
+            let now = session.search(&Search::all())?;
+            let events = session.take_events();
+            let is_gone = |event: &Event| matches!(event, Event::Expunged(_) | Event::Vanished(_));
+            let is_sure = !events.iter().any(is_gone);
+            for event in events {
+                self.hear(event)?;
+            }
+            if is_sure || self.is_late() || self.ending.has_come() {
+                return Ok(now);
+            }
         }
     }
 

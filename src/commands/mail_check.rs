@@ -115,7 +115,10 @@ fn checked(args: &Args) -> Result<u8> {
     record.items.push(journey.item());
     let shown = match &result {
         Ok(verdict) => journey.show(*verdict),
-        Err(_) => Ok(()),
+        Err(_) => {
+            journey.tell_how_far();
+            Ok(())
+        }
     };
     let verdict = result.as_ref().ok().copied();
     let ended = result.map(|_| ());
@@ -345,6 +348,16 @@ impl<'a> Journey<'a> {
     }
 
     // --- what is told ---
+
+    /// What became of a message that was sent, before what went wrong then.
+    fn tell_how_far(&self) {
+        if !self.accepted.is_empty() && !self.args.nagios {
+            let (reached, said) = (self.reached, &self.accepted);
+            crate::warn(&format!(
+                "the message was taken ({said}), and the last stage it reached is {reached}"
+            ));
+        }
+    }
 
     /// The outcome in a line.
     fn summary(&self, verdict: Verdict) -> String {

@@ -33,6 +33,8 @@ pub mod pop3_fetch;
 pub mod pop3_list;
 pub mod smtp_probe;
 pub mod smtp_send;
+pub mod tcp;
+pub mod udp;
 
 use proto_transport::Result;
 
@@ -70,6 +72,8 @@ pub fn run(command: Command) -> Result<u8> {
         Command::NntpPost(args) => nntp_post::run(&args),
         Command::GopherGet(args) => gopher_get::run(&args),
         Command::GopherMenu(args) => gopher_menu::run(&args),
+        Command::Tcp(args) => tcp::run(&args),
+        Command::Udp(args) => udp::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

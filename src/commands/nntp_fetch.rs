@@ -20,7 +20,7 @@ use serde_json::{json, Value};
 use crate::cli::CommonArgs;
 use crate::download::retrying;
 use crate::fetching::{reported, Intake, IntakeArgs, Message, Scope};
-use crate::nntp::{another, ends_all, missing, text, NewsArgs, Service};
+use crate::nntp::{another, ends_all, missing, target, text, NewsArgs, Service};
 use crate::progress::Progress;
 use crate::report::{Record, Stage};
 use crate::store::About;
@@ -28,7 +28,8 @@ use crate::store::About;
 /// Fetch articles.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The group: nntp://host/group, nntps://; /5-9 or a Message-ID behind the host chooses
+    /// The group: nntp://host/group, nntps://; /5-9 or a Message-ID behind the host chooses;
+    /// news:group is on the server that NNTPSERVER names
     url: String,
     /// Only these articles: numbers such as 1,3,5-9, or Message-IDs
     articles: Vec<String>,
@@ -113,7 +114,7 @@ impl Wish {
 
 /// Fetches what is new, or what is asked for.
 pub fn run(args: &Args) -> Result<u8> {
-    let target = Target::parse(&args.url)?;
+    let target = target(&args.url)?;
     let wish = Wish::of(args, &target)?;
     let url = without_password(target.url());
     reported("nntp-fetch", url, &args.common, |record, codes| {
@@ -316,11 +317,7 @@ impl Fetching<'_> {
         let (Some(first), Some(state)) = (all.first(), &mut self.intake.state) else {
             return;
         };
-        let is_gone = |name: &&str| parts(name).is_none_or(|(number, _)| number < *first);
-        let gone: Vec<String> = state.uids().filter(is_gone).map(str::to_owned).collect();
-        for name in gone {
-            state.forget(&name);
-        }
+        state.forget_the_gone(|name| parts(name).is_some_and(|(number, _)| number >= *first));
     }
 
     fn transfer(&mut self, session: &mut Session, wanted: Vec<Article>) -> Result<()> {

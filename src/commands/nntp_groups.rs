@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use proto_nntp::{Active, Counted, Described, List, No, Posting, Session, Target, What, Wildmat};
+use proto_nntp::{Active, Counted, Described, List, No, Posting, Session, What, Wildmat};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli::CommonArgs;
 use crate::download::retrying;
 use crate::fetching::reported;
-use crate::nntp::{missing, text, NewsArgs, Service};
+use crate::nntp::{missing, target, text, NewsArgs, Service};
 use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// Lists the groups.
 pub fn run(args: &Args) -> Result<u8> {
-    let target = Target::parse(&args.url)?;
+    let target = target(&args.url)?;
     let (pattern, is_one) = match (&args.pattern, &target.what) {
         (Some(pattern), _) => (Some(pattern.clone()), false),
         (None, What::Server) => (None, false),

@@ -8,7 +8,7 @@ use crate::cli::CommonArgs;
 use crate::commands::pop3_list::{add_summary, shown};
 use crate::download::retrying;
 use crate::fetching::reported;
-use crate::nntp::{missing, summary, text, NewsArgs, Service};
+use crate::nntp::{missing, summary, target, text, NewsArgs, Service};
 use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// Shows the articles.
 pub fn run(args: &Args) -> Result<u8> {
-    let target = Target::parse(&args.url)?;
+    let target = target(&args.url)?;
     if !matches!(
         (&target.what, args.range),
         (What::Group(_) | What::Articles(..), _) | (What::Message(_), None)

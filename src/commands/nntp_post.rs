@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use proto_nntp::{Fate, Group, Header, MessageId, No, Posted, Session, Target, What};
+use proto_nntp::{check_content, Fate, Group, Header, MessageId, No, Posted, Session, What};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Error, Result};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::cli::CommonArgs;
 use crate::exit_code::{exit_code, UNKNOWN};
 use crate::fetching::reported;
 use crate::mail::{messages, stamps, Loaded, Message};
-use crate::nntp::{NewsArgs, Service};
+use crate::nntp::{target, NewsArgs, Service};
 use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Posts everything; one bad article does not stop the rest.
 pub fn run(args: &Args) -> Result<u8> {
-    let target = Target::parse(&args.url)?;
+    let target = target(&args.url)?;
     let group = match &target.what {
         What::Server => None,
         What::Group(group) => Some(group.clone()),
@@ -107,6 +107,8 @@ impl Posting<'_> {
         let id = parsed.message_id()?;
         let id = id.ok_or_else(|| Error::illegal("there is no Message-ID"))?;
         loaded.header = header;
+        // One that cannot be sent to its end would cost the connection of the others.
+        check_content(&mut loaded.reader()?)?;
         Ok(Article {
             name: message.name().to_owned(),
             groups: parsed.newsgroups()?,
@@ -249,10 +251,13 @@ fn must_log_in(posted: &Posted) -> bool {
     matches!(posted.fate, Fate::NotSent) && matches!(no, Some(No::NeedsLogin | No::NeedsTls))
 }
 
-/// Whether the connection went with it.
+/// Whether the connection went with it. Behind an answer that is none, nothing that comes could be
+/// understood.
 fn is_lost(posted: &Posted) -> bool {
-    let error = posted.error.as_ref();
-    error.is_some_and(|error| matches!(error, Error::Closed { .. } | Error::TimedOut { .. }))
+    matches!(
+        posted.error,
+        Some(Error::Closed { .. } | Error::TimedOut { .. } | Error::Malformed { .. })
+    )
 }
 
 /// An article that never was on its way.

@@ -7,6 +7,7 @@ use proto_transport::{without_password, Error, Result};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::exit_code::{exit_code, worst};
 use crate::login::UpgradeArgs;
 use crate::pop3::{chosen, listed, Listed, Service};
@@ -73,11 +74,19 @@ fn delete(
         ));
     }
     let service = Service::new(target, &args.upgrade, &args.common)?;
-    let mut session = service.open(record)?;
-    let all = listed(&mut session)?;
-    let chosen = match args.uid.as_slice() {
-        [] => chosen(all, target, args.numbers.as_ref())?,
-        uids => named(all, uids)?,
+    let mut found = None;
+    retrying(&args.common, crate::note, |_| {
+        let mut session = service.open(record)?;
+        let all = listed(&mut session)?;
+        let chosen = match args.uid.as_slice() {
+            [] => chosen(all, target, args.numbers.as_ref())?,
+            uids => named(all, uids)?,
+        };
+        found = Some((session, chosen));
+        Ok(())
+    })?;
+    let Some((mut session, chosen)) = found else {
+        return Ok(());
     };
     let mut marked = Vec::new();
     let mut messages = chosen.iter();
@@ -91,6 +100,10 @@ fn delete(
     let done = session.quit();
     for (listed, result) in marked {
         let (word, told) = match (&result, &done) {
+            // The server may have heard that it is to delete, and nobody knows whether it has.
+            (Ok(()), Err(error)) if !matches!(error, Error::Refused { .. }) => {
+                ("unknown", Some(error.to_string()))
+            }
             (Err(error), _) | (Ok(()), Err(error)) => {
                 codes.push(exit_code(error));
                 ("not-deleted", Some(error.to_string()))

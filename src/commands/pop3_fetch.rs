@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use proto_pop3::{Numbers, Request, Session, Target};
-use proto_transport::{without_password, Body, Dotted, Error, Result};
+use proto_transport::{without_password, Body, Dotted, Error, Refusal, Result};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,7 @@ use crate::cli::CommonArgs;
 use crate::download::retrying;
 use crate::fetching::{reported, Intake, IntakeArgs, Message, Scope};
 use crate::login::UpgradeArgs;
-use crate::pop3::{chosen, listed, listed_name, whole_name, Listed, Service};
+use crate::pop3::{chosen, is_unique, listed, listed_name, whole_name, Listed, Service};
 use crate::progress::Progress;
 use crate::report::{Record, Stage};
 use crate::store::{About, State};
@@ -90,6 +90,8 @@ fn fetch(args: &Args, target: &Target, record: &mut Record, codes: &mut Vec<u8>)
         is_asked_for: args.all || numbers.is_some(),
         intake: Intake::open(&args.intake, &args.common, &scope)?,
         progress: &Progress::new(args.common.looking.quiet, 1),
+        asked_for: None,
+        tried: HashSet::new(),
         looked_at: LookedAt::default(),
     };
     let result = retrying(&args.common, crate::note, |_| {
@@ -105,6 +107,11 @@ struct Fetching<'a> {
     is_asked_for: bool,
     intake: Intake<Listed>,
     progress: &'a Progress,
+    /// The names of what was asked for by number in the first session: in the next, other messages
+    /// may have the numbers.
+    asked_for: Option<HashSet<String>>,
+    /// The numbers of what was tried in this session.
+    tried: HashSet<u32>,
     looked_at: LookedAt,
 }
 
@@ -142,17 +149,40 @@ impl Fetching<'_> {
     fn run(&mut self, service: &Service, target: &Target, record: &mut Record) -> Result<()> {
         let mut session = service.open(record)?;
         self.looked_at = LookedAt::default();
+        self.tried.clear();
         let all = listed(&mut session)?;
+        self.check_names(&all, target)?;
         self.forget_the_gone(&all);
-        let chosen = chosen(all, target, self.args.numbers.as_ref())?;
-        let wanted = self.wanted(&chosen)?;
+        let chosen = self.chosen(all, target)?;
         record.stage = Stage::Transfer;
-        let result = self.transfer(&mut session, &wanted);
+        let result = self.transfer_all(&mut session, &chosen);
         // What came whole is kept, however the conversation ended.
         let kept = self.intake.sync();
         result.and(kept)?;
-        self.delete(&mut session, &chosen)?;
-        session.quit()
+        let deleted = self.delete(&mut session, &chosen)?;
+        session.quit()?;
+        self.forget(deleted)
+    }
+
+    /// A server that gave unique-ids once and gives none now would have all its mail fetched again.
+    fn check_names(&self, all: &[Listed], target: &Target) -> Result<()> {
+        let gives_none = !all.is_empty() && all.iter().all(|listed| !listed.is_unique);
+        let gave_some = || {
+            let state = self.intake.state.as_ref();
+            state.is_some_and(|state| state.uids().any(is_unique))
+        };
+        if !gives_none || !gave_some() {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            peer: target.endpoint.to_string(),
+            doing: "listing unique-ids".to_owned(),
+            reply:
+                "it gives none, as it did before: all messages would look new. Try again later; \
+                    if it stays so, see --rebuild-state"
+                    .to_owned(),
+            refusal: Refusal::Transient,
+        })
     }
 
     /// The state need not remember what the server has no more.
@@ -160,14 +190,43 @@ impl Fetching<'_> {
         let Some(state) = &mut self.intake.state else {
             return;
         };
-        let there: HashSet<&str> = all.iter().map(|listed| listed.uid.as_str()).collect();
-        let gone: Vec<String> = state
-            .uids()
-            .filter(|uid| !there.contains(listed_name(uid)))
-            .map(str::to_owned)
-            .collect();
-        for uid in gone {
-            state.forget(&uid);
+        let there: HashSet<String> = all.iter().map(Listed::name).collect();
+        state.forget_the_gone(|name| there.contains(listed_name(name)));
+    }
+
+    /// What the server has deleted; it may give the unique-ids to others.
+    fn forget(&mut self, deleted: Vec<String>) -> Result<()> {
+        let Some(state) = &mut self.intake.state else {
+            return Ok(());
+        };
+        for name in deleted {
+            state.forget(&name);
+        }
+        state.sync()
+    }
+
+    /// Those that were asked for, in the first session and in all others.
+    fn chosen(&mut self, mut all: Vec<Listed>, target: &Target) -> Result<Vec<Listed>> {
+        if let Some(names) = &self.asked_for {
+            all.retain(|listed| names.contains(&listed.name()));
+            return Ok(all);
+        }
+        let numbers = self.args.numbers.as_ref().or(target.numbers.as_ref());
+        let chosen = chosen(all, target, numbers)?;
+        if numbers.is_some() {
+            self.asked_for = Some(chosen.iter().map(Listed::name).collect());
+        }
+        Ok(chosen)
+    }
+
+    /// Fetches what is wanted, and others for those that could not be stored while there are some.
+    fn transfer_all(&mut self, session: &mut Session, chosen: &[Listed]) -> Result<()> {
+        loop {
+            let wanted = self.wanted(chosen)?;
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            self.transfer(session, &wanted)?;
         }
     }
 
@@ -177,13 +236,15 @@ impl Fetching<'_> {
         let mut new = 0;
         let (mut wanted, mut large) = (Vec::new(), Vec::new());
         for (listed, need) in chosen.iter().zip(self.needs(chosen)) {
+            let is_large = self.intake.is_too_large(listed.size);
             match need {
                 Need::None => continue,
                 Need::Store if new >= limit => continue,
-                Need::Store => new += 1,
+                Need::Store => new += usize::from(!is_large),
                 Need::Look => {}
             }
-            match self.intake.is_too_large(listed.size) {
+            self.tried.insert(listed.number);
+            match is_large {
                 true => large.push(listed),
                 false => wanted.push(listed.clone()),
             }
@@ -208,9 +269,12 @@ impl Fetching<'_> {
             *count.entry(&listed.uid).or_default() += 1;
         }
         let need = |listed: &Listed| {
-            let uid = listed.uid.as_str();
-            let is_over = over.contains(uid);
-            let since = stored.get(uid);
+            if self.tried.contains(&listed.number) {
+                return Need::None;
+            }
+            let (uid, name) = (listed.uid.as_str(), listed.name());
+            let is_over = over.contains(name.as_str());
+            let since = stored.get(name.as_str());
             let is_known = is_over || since.is_some() && !self.is_asked_for;
             let has_twin = count.get(uid).is_some_and(|count| *count > 1);
             let is_due = since.is_some_and(|since| self.is_due(*since)) || is_over;
@@ -269,7 +333,7 @@ impl Fetching<'_> {
             return self.intake.skip(listed, own_name(listed));
         }
         let Some(content) = content else {
-            let taken = self.intake.end(listed.clone(), listed.uid.clone());
+            let taken = self.intake.end(listed.clone(), listed.name());
             return taken.map(drop);
         };
         let name = self.looked_at.name(listed, &content.finalize());
@@ -286,36 +350,40 @@ impl Fetching<'_> {
         self.intake.is_over(name) || self.intake.is_stored(name) && !self.is_asked_for
     }
 
-    /// Deletes what is stored for certain, and was to be deleted.
-    fn delete(&mut self, session: &mut Session, chosen: &[Listed]) -> Result<()> {
+    /// Deletes what is stored for certain, and was to be deleted; gives the names of what is gone
+    /// when the session has ended well.
+    fn delete(&mut self, session: &mut Session, chosen: &[Listed]) -> Result<Vec<String>> {
         let Some(state) = &self.intake.state else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         if !self.deletes() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let is_due = |listed: &&Listed| {
+        let due = |listed: &'_ Listed| {
             let name = match listed.is_unique {
-                true => Some(&listed.uid),
-                false => self.looked_at.names.get(&listed.number),
+                true => listed.name(),
+                false => self.looked_at.names.get(&listed.number)?.clone(),
             };
-            let since = name.and_then(|name| state.stored_at(name));
-            since.is_some_and(|since| self.is_due(since))
+            let since = state.stored_at(&name)?;
+            self.is_due(since).then(|| (listed.clone(), name))
         };
-        let due: Vec<&Listed> = chosen.iter().filter(is_due).collect();
-        let mut refused = Vec::new();
-        let mut messages = due.iter();
-        let numbers = due.iter().map(|listed| listed.number);
+        let due: Vec<(Listed, String)> = chosen.iter().filter_map(due).collect();
+        let numbers: Vec<u32> = due.iter().map(|(listed, _)| listed.number).collect();
+        let (mut deleted, mut refused) = (Vec::new(), Vec::new());
+        let mut messages = due.into_iter();
         session.delete(numbers, &mut |_, result| {
-            if let (Some(listed), Err(error)) = (messages.next(), result) {
-                refused.push(((*listed).clone(), error));
+            if let Some((listed, name)) = messages.next() {
+                match result {
+                    Ok(_) => deleted.push(name),
+                    Err(error) => refused.push((listed, error)),
+                }
             }
         })?;
         for (listed, error) in refused {
             crate::tell(&error);
             self.intake.fail("not-deleted", &listed, None, &error)?;
         }
-        Ok(())
+        Ok(deleted)
     }
 
     fn deletes(&self) -> bool {
@@ -332,7 +400,7 @@ impl Fetching<'_> {
 
 /// The name that no other message has.
 fn own_name(listed: &Listed) -> Option<String> {
-    listed.is_unique.then(|| listed.uid.clone())
+    listed.is_unique.then(|| listed.name())
 }
 
 impl Message for Listed {

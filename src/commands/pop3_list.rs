@@ -10,6 +10,7 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::login::UpgradeArgs;
 use crate::mail::Summary;
 use crate::pop3::{chosen, listed, Listed, Service};
@@ -53,11 +54,19 @@ pub fn run(args: &Args) -> Result<u8> {
 
 fn list(args: &Args, target: &Target, record: &mut Record, rows: &mut Rows) -> Result<()> {
     let service = Service::new(target, &args.upgrade, &args.common)?;
-    let mut session = service.open(record)?;
-    let all = chosen(listed(&mut session)?, target, args.numbers.as_ref())?;
-    let summaries = match args.headers {
-        true => summaries(&mut session, &all)?,
-        false => HashMap::new(),
+    let mut found = None;
+    retrying(&args.common, crate::note, |_| {
+        let mut session = service.open(record)?;
+        let all = chosen(listed(&mut session)?, target, args.numbers.as_ref())?;
+        let summaries = match args.headers {
+            true => summaries(&mut session, &all)?,
+            false => HashMap::new(),
+        };
+        found = Some((session, all, summaries));
+        Ok(())
+    })?;
+    let Some((session, all, summaries)) = found else {
+        return Ok(());
     };
     for message in &all {
         let summary = summaries.get(&message.number);

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use proto_smtp::{exchangers, name_servers, Client, Extension, Extensions, Target};
 use proto_transport::escape::escaped;
-use proto_transport::{without_password, Connector, Error, Facts, Result, Security, StatusReply};
+use proto_transport::{
+    hide_password, without_password, Connector, Error, Facts, Result, Security, StatusReply,
+};
 use serde_json::{json, Value};
 
 use crate::cli::CommonArgs;
@@ -51,7 +53,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let connector = args.common.connector(&SMTP)?;
     let mut codes = Vec::new();
     for server in servers(args)? {
-        let mut record = Record::new("smtp-probe", server.clone());
+        let mut record = Record::new("smtp-probe", hide_password(&server));
         let started = Instant::now();
         let result = probe(args, &connector, &server, &mut record);
         record.time("total", started.elapsed());

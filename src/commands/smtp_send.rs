@@ -115,6 +115,7 @@ fn send(args: &Args, target: &Target, messages: &[Message], stationery: &Station
         ledger: Ledger::new(args.sending.json, count > 1, args.common.report.is_some()),
         progress: Progress::new(args.common.looking.quiet, count),
         hinted: Once::new(),
+        told: Once::new(),
     };
     let started = Instant::now();
     let (mut record, kept) = outbox.send_all(

@@ -72,6 +72,8 @@ pub struct Batch {
     /// Where they are meanwhile.
     from: Arc<OwnedFd>,
     writer: Option<Writer>,
+    /// Memory for messages.
+    spare: Vec<Vec<u8>>,
     /// A file could not be made; nothing of this batch counts.
     is_broken: bool,
     /// Whether one `syncfs` makes all of them durable.
@@ -96,6 +98,7 @@ impl Batch {
             is_whole: kind.is_ok_and(|kind| WHOLE.contains(&kind)) && reports_errors(),
             from: Arc::new(from),
             writer: None,
+            spare: Vec::new(),
             is_broken: false,
             to: to.into_iter().map(|folder| (folder, false)).collect(),
             pending: Vec::new(),
@@ -105,6 +108,18 @@ impl Batch {
     /// Makes a file under a name for the time being.
     pub fn create(&self, temporary: &str) -> io::Result<File> {
         folder::create(&self.from, temporary)
+    }
+
+    /// Memory for the next message.
+    pub fn spare(&mut self) -> Vec<u8> {
+        if self.spare.is_empty() {
+            if let Some(writer) = &self.writer {
+                writer.reclaim(&mut self.spare);
+            }
+        }
+        let mut spare = self.spare.pop().unwrap_or_default();
+        spare.clear();
+        spare
     }
 
     /// Removes a file that is of no use.
@@ -168,9 +183,16 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes all that is complete durable and gives it its names.
+    /// Makes all that is complete durable and gives it its names. What has failed once fails for
+    /// ever: the system tells of data that it could not write only once.
     pub fn sync(&mut self) -> io::Result<()> {
         self.all_made()?;
+        let synced = self.sync_made();
+        self.is_broken |= synced.is_err();
+        synced
+    }
+
+    fn sync_made(&mut self) -> io::Result<()> {
         if self.pending.len() < FEW || !self.is_whole {
             sync_files(&self.from, &self.pending)?;
         } else {
@@ -355,6 +377,7 @@ mod tests {
                 }
             }
             assert!(batch.sync().is_err());
+            assert!(batch.sync().is_err(), "the second time");
             assert_eq!(count(folder.path(), "to0"), 0);
             drop(batch);
             assert_eq!(count(folder.path(), "from"), 0);

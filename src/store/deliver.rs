@@ -12,13 +12,14 @@
 use std::fs::File;
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use proto_transport::{Error, Refusal, Result};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{pidfd_open, Pid, PidfdFlags};
+use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
 
 use super::incoming::Incoming;
 use super::{About, Kept, Store};
@@ -78,6 +79,8 @@ impl Deliver {
                 .map(|(name, value)| (name, harmless(value))),
         );
         tls_roots::restore(&mut command);
+        // What it starts is of its group, so that nothing of it goes on when it is too late.
+        command.process_group(0);
         command.spawn()
     }
 
@@ -138,25 +141,37 @@ impl Store for Deliver {
     fn sync(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// A command that has run cannot be called back.
+    fn batch(&self) -> usize {
+        1
+    }
 }
 
 fn keeping(error: io::Error) -> Error {
     Error::io("keeping a message in a temporary file", error)
 }
 
-/// Waits until the process has ended; one that takes too long is killed.
+/// Waits until the process has ended; one that takes too long is killed, with all of its group.
 fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
     if ends_within(child, patience) {
         return child.wait().map(Some);
+    }
+    if let Some(group) = pid(child) {
+        // It may have ended just now.
+        let _ = kill_process_group(group, Signal::KILL);
     }
     child.kill()?;
     child.wait()?;
     Ok(None)
 }
 
+fn pid(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
 fn ends_within(child: &Child, patience: Duration) -> bool {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let process = pid(child).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     let (Some(process), Some(until)) = (process, Instant::now().checked_add(patience)) else {
         // An old system cannot wait for a time.
         return true;
@@ -240,5 +255,16 @@ mod tests {
         let error = deliver.end().unwrap_err();
         assert!(error.is_transient(), "{error}");
         assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_a_late_command_has_started_is_ended_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("late");
+        let command = format!("sh -c 'sleep 1; touch {}; true'", mark.display());
+        let mut deliver = Deliver::new(&command, Duration::from_millis(50)).unwrap();
+        assert!(deliver.end().is_err());
+        std::thread::sleep(Duration::from_millis(1_500));
+        assert!(!mark.exists());
     }
 }

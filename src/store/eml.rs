@@ -75,8 +75,9 @@ impl EmlFolder {
             }
         };
         self.temporary = None;
+        let spare = self.batch.spare();
         self.batch.add(Complete {
-            content: self.incoming.take(),
+            content: self.incoming.take(spare),
             date: self.date,
             temporary: self.temporary_name(),
             folder: 0,

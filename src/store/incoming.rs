@@ -113,13 +113,13 @@ impl Incoming {
         Ok(())
     }
 
-    /// The complete message.
-    pub fn take(&mut self) -> Content {
+    /// The complete message; `spare` is memory for the next.
+    pub fn take(&mut self, mut spare: Vec<u8>) -> Content {
         match self.file.take() {
             Some(file) => Content::File(file),
             None => {
-                let next = Vec::with_capacity(USUAL);
-                Content::Memory(std::mem::replace(&mut self.memory, next))
+                spare.reserve(USUAL);
+                Content::Memory(std::mem::replace(&mut self.memory, spare))
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The lines of a state file: pure text, each with a checksum of its own.
 //!
 //! ```text
-//! journal = header *(stored / forgotten)
+//! journal = header *(stored / missing / forgotten)
 //! header    = "proto-state 1 " account SP checksum LF
 //! stored    = "+ " uid SP seconds SP hash SP place SP checksum LF
+//! missing   = "? " uid SP seconds SP checksum LF      ; 0 when it is there again
 //! forgotten = "- " uid SP checksum LF
 //! checksum  = 8HEXDIG              ; the first of the SHA-256 of the line before its last space
 //! ```
@@ -34,6 +35,8 @@ pub enum Line<'t> {
     Header(Cow<'t, str>),
     /// A message is stored since then, with this digest.
     Stored(Cow<'t, str>, u64, [u8; 32]),
+    /// The server does not have it since then; 0 when it has.
+    Missing(Cow<'t, str>, u64),
     /// The message is gone from the server.
     Forgotten(Cow<'t, str>),
 }
@@ -47,6 +50,11 @@ pub fn header(account: &str) -> String {
 pub fn stored(uid: &str, seconds: u64, hash: &[u8; 32], place: &str) -> String {
     let (uid, hash, place) = (encoded(uid), hexadecimal(hash), encoded(place));
     with_checksum(format!("+ {uid} {seconds} {hash} {place}"))
+}
+
+/// The line of a message that the server does not have since then.
+pub fn missing(uid: &str, seconds: u64) -> String {
+    with_checksum(format!("? {} {seconds}", encoded(uid)))
 }
 
 /// The line of a message that is gone.
@@ -89,6 +97,7 @@ pub fn parse(line: &[u8]) -> Option<Line<'_>> {
             let hash = from_hexadecimal(hash)?.try_into().ok()?;
             Some(Line::Stored(uid, since, hash))
         }
+        "?" => Some(Line::Missing(uid, words.next()?.parse().ok()?)),
         "-" => Some(Line::Forgotten(uid)),
         _ => None,
     }
@@ -113,6 +122,8 @@ mod tests {
             let line = stored(name, 17, &[0xab; 32], name);
             assert_eq!(read(&line), Some(Line::Stored(name.into(), 17, [0xab; 32])));
             assert_eq!(line.matches('\n').count(), 1);
+            let line = missing(name, 17);
+            assert_eq!(read(&line), Some(Line::Missing(name.into(), 17)));
             let line = forgotten(name);
             assert_eq!(read(&line), Some(Line::Forgotten(name.into())));
         }
@@ -132,7 +143,9 @@ mod tests {
             }
         }
         for wrong in [
+            "! a",
             "? a",
+            "? a x",
             "+ a",
             "+ a x y z",
             "proto-state 2 a",

@@ -1,9 +1,9 @@
 //! A Maildir: a folder with a file for each message (cr.yp.to/proto/maildir.html).
 //!
 //! ```text
-//! tmp/1763725608.M123456P42Q7R9f8e7d6c.proto                            while it comes in
-//! new/1763725608.M123456P42Q7R9f8e7d6c_CONTENT_UID.proto,S=4096         when it is durable
-//! cur/1763725608.M123456P42Q7R9f8e7d6c_CONTENT_UID.proto,S=4096:2,S     the same, with flags
+//! tmp/1763725608.M123456P42R9f8e7d6cQ7.proto                            while it comes in
+//! new/1763725608.M123456P42R9f8e7d6cQ7_CONTENT_UID.proto,S=4096         when it is durable
+//! cur/1763725608.M123456P42R9f8e7d6cQ7_CONTENT_UID.proto,S=4096:2,S     the same, with flags
 //! ```
 //!
 //! `CONTENT` and `UID` are digests of the stored bytes and of the server's name for the message.
@@ -94,7 +94,7 @@ impl Maildir {
                 incoming: Incoming::with_line_feeds(),
                 current: Current::default(),
                 earlier: None,
-                run: hexadecimal(&random),
+                run: format!("P{}R{}", std::process::id(), hexadecimal(&random)),
                 count: 0,
             })
         };
@@ -108,8 +108,8 @@ impl Maildir {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();
         let (seconds, micros) = (now.as_secs(), now.subsec_micros());
-        let (process, count, run) = (std::process::id(), self.count, &self.run);
-        format!("{seconds}.M{micros}P{process}Q{count}R{run}")
+        let (count, run) = (self.count, &self.run);
+        format!("{seconds}.M{micros}{run}Q{count}")
     }
 
     fn finish(&mut self) -> io::Result<Kept> {
@@ -128,8 +128,9 @@ impl Maildir {
         };
         let place = place(folder, &name);
         self.current.has_file = false;
+        let spare = self.batch.spare();
         self.batch.add(Complete {
-            content: self.incoming.take(),
+            content: self.incoming.take(spare),
             date: self.current.date,
             temporary: self.current.temporary(),
             folder,

@@ -1,9 +1,10 @@
 //! A file of messages, to which more are appended.
 //!
-//! A message is appended when it is complete, and only for that moment the file is locked (flock),
-//! so that nobody waits for the network. What could not be written whole is cut off again.
+//! A message is appended when it is complete, and only for that moment the file is locked, so that
+//! nobody waits for the network: by fcntl, as programs for mail do, and while there is a `FILE.lock`
+//! of somebody else, nothing is appended. What could not be written whole is cut off again.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use proto_transport::{Error, Refusal, Result};
-use rustix::fs::OFlags;
+use rustix::fs::{fcntl_lock, FlockOperation, OFlags};
+use rustix::io::Errno;
 
 use super::incoming::Incoming;
 use super::mboxrd::write_message;
@@ -20,14 +22,22 @@ use super::{folder, writing, About, Kept, Store};
 /// How often to look whether the file is still locked.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// A `FILE.lock` that is older was left by a program that has ended.
+const OLD_LOCK: Duration = Duration::from_secs(5 * 60);
+
+/// After how many messages to sync.
+const BATCH: usize = 50;
+
 /// An mbox to store messages in.
 pub struct Mbox {
     path: PathBuf,
     file: File,
     incoming: Incoming,
     date: Option<SystemTime>,
-    /// How long the lock of another program is waited for.
+    /// How long the lock of another program is waited for; not at all once that was in vain.
     patience: Duration,
+    /// What was appended may not have become durable.
+    is_broken: bool,
     /// The folder knows of the file for good.
     has_durable_name: bool,
 }
@@ -52,20 +62,16 @@ impl Mbox {
             incoming: Incoming::with_line_feeds(),
             date: None,
             patience,
+            is_broken: false,
             has_durable_name: false,
         })
     }
 
-    fn lock(&self) -> Result<()> {
+    fn lock(&mut self) -> Result<()> {
         let until = Instant::now().checked_add(self.patience);
-        loop {
-            match self.file.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::WouldBlock) => {}
-                // Some file systems cannot lock; then the user must see to it.
-                Err(TryLockError::Error(_)) => return Ok(()),
-            }
+        while !self.is_locked_by_us() {
             if until.is_some_and(|until| Instant::now() >= until) {
+                self.patience = Duration::ZERO;
                 return Err(Error::Refused {
                     peer: self.path.display().to_string(),
                     doing: "appending a message".to_owned(),
@@ -75,6 +81,33 @@ impl Mbox {
             }
             thread::sleep(LOOK);
         }
+        Ok(())
+    }
+
+    fn is_locked_by_us(&self) -> bool {
+        // Some file systems cannot lock; then the user must see to it.
+        let locked = fcntl_lock(&self.file, FlockOperation::NonBlockingLockExclusive);
+        if matches!(locked, Err(Errno::ACCESS | Errno::AGAIN)) {
+            return false;
+        }
+        let is_ours = !self.has_lock_file();
+        if !is_ours {
+            self.unlock();
+        }
+        is_ours
+    }
+
+    fn unlock(&self) {
+        // What cannot be unlocked was not locked.
+        let _ = fcntl_lock(&self.file, FlockOperation::NonBlockingUnlock);
+    }
+
+    /// Whether there is a lock file that is not too old to mean anything.
+    fn has_lock_file(&self) -> bool {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".lock");
+        let made = fs::symlink_metadata(name).and_then(|metadata| metadata.modified());
+        made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < OLD_LOCK))
     }
 
     /// Appends the message to the file, which is locked.
@@ -129,7 +162,7 @@ impl Store for Mbox {
         let hash = self.incoming.finish().map_err(writing(&self.path))?;
         self.lock()?;
         let appended = self.append();
-        let _ = self.file.unlock();
+        self.unlock();
         let offset = appended.map_err(writing(&self.path))?;
         let place = format!("{offset}");
         Ok(Kept { hash, place })
@@ -141,15 +174,25 @@ impl Store for Mbox {
 
     fn sync(&mut self) -> Result<()> {
         let sync = || -> io::Result<()> {
+            if self.is_broken {
+                return Err(io::Error::other("a message before could not be written"));
+            }
             self.file.sync_data()?;
             if !self.has_durable_name {
                 folder::sync(&folder::open(folder::of(&self.path))?)?;
             }
             Ok(())
         };
-        sync().map_err(writing(&self.path))?;
+        let synced = sync();
+        // The system tells of data that it could not write only once.
+        self.is_broken |= synced.is_err();
+        synced.map_err(writing(&self.path))?;
         self.has_durable_name = true;
         Ok(())
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
     }
 }
 
@@ -157,7 +200,9 @@ impl Store for Mbox {
 mod tests {
     use super::super::incoming::SMALL;
     use super::*;
+    use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
+    use std::process::{Command, Stdio};
     use std::time::UNIX_EPOCH;
 
     const LINE: &str = "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n";
@@ -231,19 +276,52 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    /// Locks the file as other programs do, until its stdin ends.
+    const LOCK: &str = r#"
+        use Fcntl;
+        open(F, "+<", shift) or die;
+        my $lock = pack("s! s! x![q] q q i x![q]", F_WRLCK, 0, 0, 0, 0);
+        fcntl(F, F_SETLK, $lock) or die;
+        $| = 1;
+        print "locked\n";
+        <STDIN>;
+    "#;
+
     #[test]
     fn a_locked_file_is_not_waited_for_forever() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mbox");
         let mut mbox = open(&path);
-        let other = File::open(&path).unwrap();
-        other.lock().unwrap();
+        let mut perl = Command::new("perl");
+        perl.args(["-e", LOCK]).arg(&path);
+        let Ok(mut other) = perl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+            return;
+        };
+        let mut said = [0; 7];
+        other.stdout.take().unwrap().read_exact(&mut said).unwrap();
         let error = store(&mut mbox, b"a").unwrap_err();
         assert!(error.is_transient(), "{error}");
-        other.unlock().unwrap();
+        assert_eq!(
+            mbox.patience,
+            Duration::ZERO,
+            "who waited in vain waits once"
+        );
+        assert!(store(&mut mbox, b"a").is_err());
+        drop(other.stdin.take());
+        other.wait().unwrap();
         store(&mut mbox, b"a").unwrap();
-        // Between messages others may have it.
-        other.try_lock().unwrap();
+    }
+
+    #[test]
+    fn a_lock_file_counts_while_it_is_young() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mbox");
+        let mut mbox = open(&path);
+        let lock = File::create(folder.path().join("mbox.lock")).unwrap();
+        let error = store(&mut mbox, b"a").unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        lock.set_modified(SystemTime::now() - 2 * OLD_LOCK).unwrap();
+        store(&mut mbox, b"a").unwrap();
     }
 
     #[test]

@@ -17,8 +17,9 @@
 //! |---|---|---|
 //! | Maildir | LF, as its readers expect | a message that is there already is found by its name and not stored twice |
 //! | folder of .eml | as received | the same, by name and content |
-//! | mbox | LF | what was appended and not recorded comes again |
-//! | command, stdout | LF; a single message on stdout as received | comes again |
+//! | mbox | LF | what was appended and not recorded comes again: 50 messages at most |
+//! | command | LF | one message at most comes again |
+//! | stdout | LF; a single message as received | comes again |
 
 mod batch;
 mod deliver;
@@ -103,8 +104,13 @@ pub trait Store: Send {
     /// It broke off: nothing of it stays. To be called after an error, too.
     fn abandon(&mut self);
     /// When this returns, all that has ended is durable and has its final name. After an error
-    /// nothing that ended since the last time counts as stored.
+    /// nothing that ended since the last time counts as stored, nor does anything after it.
     fn sync(&mut self) -> Result<()>;
+    /// After how many messages to sync at the latest. Where a message that comes again is not
+    /// recognised, few should be at risk.
+    fn batch(&self) -> usize {
+        500
+    }
 }
 
 /// Opens the place that the user named. `is_one` promises a single message. `patience` is how long a

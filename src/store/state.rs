@@ -29,6 +29,10 @@ use super::{folder, writing};
 /// A journal with fewer lines out of date is not worth writing anew.
 const WORTH_COMPACTING: usize = 64;
 
+/// What the server does not have for so long is gone for good. One listing may be wrong: of a
+/// mailbox that is being repaired, or of another one.
+const GONE: u64 = 7 * 86_400;
+
 /// About as long is a line; only speed depends on it.
 const LINE: usize = 128;
 
@@ -53,6 +57,8 @@ struct Entry {
     line: usize,
     /// The digest of its content.
     hash: [u8; 32],
+    /// Since when the server does not have it; 0 when it has.
+    missing: u64,
 }
 
 impl State {
@@ -78,6 +84,13 @@ impl State {
             for line in alive.iter().filter_map(|line| journal.lines.get(*line)) {
                 text.extend_from_slice(line);
                 text.push(b'\n');
+            }
+            for (uid, entry) in journal
+                .entries
+                .iter()
+                .filter(|(_, entry)| entry.missing > 0)
+            {
+                text.extend_from_slice(journal::missing(uid, entry.missing).as_bytes());
             }
             file.write_all(&text)
         })?;
@@ -164,19 +177,46 @@ impl State {
 
     /// A message is stored. To be called after `Store::sync`; it is not durable before `sync`.
     pub fn record(&mut self, uid: &str, hash: &[u8; 32], place: &str) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let since = since.unwrap_or_default().as_secs();
+        let since = now();
         self.queue
             .push_str(&journal::stored(uid, since, hash, place));
         let entry = Entry {
             since,
             line: 0,
             hash: *hash,
+            missing: 0,
         };
         self.entries.insert(uid.to_owned(), entry);
     }
 
-    /// A message is gone from the server, and its name will not come again.
+    /// The server has told all that it has: what is missing for long is forgotten.
+    pub fn forget_the_gone(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.forget_the_gone_at(now(), is_there);
+    }
+
+    fn forget_the_gone_at(&mut self, now: u64, is_there: impl Fn(&str) -> bool) {
+        let mut gone = Vec::new();
+        for (uid, entry) in &mut self.entries {
+            let missing = match (is_there(uid), entry.missing) {
+                (true, _) => 0,
+                (false, 0) => now,
+                (false, since) if now.saturating_sub(since) >= GONE => {
+                    gone.push(uid.clone());
+                    continue;
+                }
+                (false, since) => since,
+            };
+            if missing != entry.missing {
+                entry.missing = missing;
+                self.queue.push_str(&journal::missing(uid, missing));
+            }
+        }
+        for uid in gone {
+            self.forget(&uid);
+        }
+    }
+
+    /// A message is gone from the server, and its name may come again for another.
     pub fn forget(&mut self, uid: &str) {
         if self.entries.remove(uid).is_some() {
             self.queue.push_str(&journal::forgotten(uid));
@@ -245,8 +285,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = File::options();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     options.read(true).custom_flags(flags.bits().cast_signed());
+    let mut file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"));
+    }
     let mut text = Vec::new();
-    io::Read::read_to_end(&mut options.open(path)?, &mut text)?;
+    io::Read::read_to_end(&mut file, &mut text)?;
     Ok(text)
 }
 
@@ -293,6 +337,12 @@ fn load<'t>(text: &'t [u8], account: &str) -> std::result::Result<Journal<'t>, W
     }
 }
 
+/// Seconds of Unix time.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
 fn take(
     entries: &mut HashMap<String, Entry>,
     line: &[u8],
@@ -306,7 +356,19 @@ fn take(
         }
         (0, _) => return Err("is not that of a state of this version".to_owned()),
         (line, Some(Line::Stored(uid, since, hash))) => {
-            entries.insert(uid.into_owned(), Entry { since, line, hash });
+            let missing = 0;
+            let entry = Entry {
+                since,
+                line,
+                hash,
+                missing,
+            };
+            entries.insert(uid.into_owned(), entry);
+        }
+        (_, Some(Line::Missing(uid, since))) => {
+            if let Some(entry) = entries.get_mut(&*uid) {
+                entry.missing = since;
+            }
         }
         (_, Some(Line::Forgotten(uid))) => {
             entries.remove(&*uid);

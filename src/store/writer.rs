@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::SystemTime;
@@ -21,12 +21,16 @@ const LARGEST: usize = 32 * 1024;
 pub struct Writer {
     folder: Arc<OwnedFd>,
     /// None where there is no thread to be had.
-    thread: Option<(SyncSender<Vec<Job>>, Made)>,
+    thread: Option<Thread>,
     next: Vec<Job>,
 }
 
-/// A thread, and whether it has made all its files.
-type Made = JoinHandle<io::Result<()>>;
+struct Thread {
+    jobs: SyncSender<Vec<Job>>,
+    /// Those that are done: memory is freed where it was taken, or used again, which costs least.
+    done: Receiver<Vec<Job>>,
+    handle: JoinHandle<io::Result<()>>,
+}
 
 struct Job {
     name: String,
@@ -46,11 +50,17 @@ impl Job {
 impl Writer {
     pub fn new(folder: Arc<OwnedFd>) -> Writer {
         let (sender, jobs) = sync_channel(DOZENS);
+        let (ended, done) = channel();
         let within = folder.clone();
-        let thread = Builder::new().spawn(move || run_all(&jobs, &within));
+        let handle = Builder::new().spawn(move || run_all(&jobs, &ended, &within));
+        let thread = |handle| Thread {
+            jobs: sender,
+            done,
+            handle,
+        };
         Writer {
             folder,
-            thread: thread.ok().map(|thread| (sender, thread)),
+            thread: handle.ok().map(thread),
             next: Vec::new(),
         }
     }
@@ -76,25 +86,41 @@ impl Writer {
     fn hand_over(&mut self) -> io::Result<()> {
         let jobs = std::mem::take(&mut self.next);
         match &self.thread {
-            Some((sender, _)) => sender
+            Some(thread) => thread
+                .jobs
                 .send(jobs)
                 .map_err(|_| io::ErrorKind::BrokenPipe.into()),
             None => Ok(()),
         }
     }
 
+    /// Adds memory that is free again.
+    pub fn reclaim(&self, spare: &mut Vec<Vec<u8>>) {
+        let done = self.thread.iter().flat_map(|thread| thread.done.try_iter());
+        spare.extend(done.flatten().map(|job| job.bytes));
+    }
+
     /// Waits until all files are made.
     pub fn finish(mut self) -> io::Result<()> {
         let handed_over = self.hand_over();
-        let Some((sender, thread)) = self.thread else {
+        let Some(thread) = self.thread else {
             return Ok(());
         };
-        drop(sender);
+        drop(thread.jobs);
         let broken = |_| Err(io::Error::other("a thread broke off"));
-        thread.join().unwrap_or_else(broken).and(handed_over)
+        thread.handle.join().unwrap_or_else(broken).and(handed_over)
     }
 }
 
-fn run_all(jobs: &Receiver<Vec<Job>>, folder: &OwnedFd) -> io::Result<()> {
-    jobs.iter().flatten().try_for_each(|job| job.run(folder))
+fn run_all(
+    jobs: &Receiver<Vec<Job>>,
+    ended: &Sender<Vec<Job>>,
+    folder: &OwnedFd,
+) -> io::Result<()> {
+    for jobs in jobs {
+        jobs.iter().try_for_each(|job| job.run(folder))?;
+        // When nobody wants them back, all is over.
+        let _ = ended.send(jobs);
+    }
+    Ok(())
 }

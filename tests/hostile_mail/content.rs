@@ -8,7 +8,7 @@ use proto_mock::smtp::News;
 use proto_mock::{Options, Peer};
 
 use super::*;
-use crate::harness::{folder, Running};
+use crate::harness::{folder, Running, MOST_MEMORY};
 
 /// A server that keeps what comes behind DATA, with the dot at its end.
 fn recorder() -> (Server, Arc<Mutex<Vec<u8>>>) {
@@ -126,13 +126,6 @@ fn a_lone_cr_in_an_option_is_not_sent() {
 /// How much the attached file is.
 const ATTACHED: usize = 50 << 20;
 
-/// How much the process may take at most, in KiB. Without optimizations its own code takes some MiB
-/// more.
-const MOST: u64 = match cfg!(debug_assertions) {
-    true => 16 * 1024,
-    false => 12 * 1024,
-};
-
 #[test]
 fn a_large_attachment_takes_no_memory() {
     let folder = folder();
@@ -158,7 +151,7 @@ fn a_large_attachment_takes_no_memory() {
             &["--without", "PIPELINING"],
         ] {
             let peak = peak(&[&[name, path.to_str().unwrap()], options].concat());
-            assert!(peak < MOST, "{peak} KiB: {name} {options:?}");
+            assert!(peak < MOST_MEMORY, "{peak} KiB: {name} {options:?}");
         }
     }
 }

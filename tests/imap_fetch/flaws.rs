@@ -60,6 +60,7 @@ fn what_is_broken_is_told() {
         ("nil-body", 69),
         ("duplicate-uids", 69),
         ("no-in-fetch", 69),
+        ("huge-search=20000", 65),
         ("huge-search=20000000", 65),
     ] {
         let imap = with(4, flaw, &[], &[]);

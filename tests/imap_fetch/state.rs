@@ -74,6 +74,40 @@ fn another_uidvalidity_is_told_and_nothing_is_stored_twice() {
     }
 }
 
+/// A mailbox that was restored from a backup, and has given UIDs anew since; or whose UIDs do not
+/// last from the start.
+#[test]
+fn uids_that_mean_other_messages_now_cost_no_mail() {
+    for (flaw, told) in [
+        ("", "its UIDNEXT went back"),
+        ("no-uidvalidity", "has no UIDVALIDITY"),
+        ("uid-not-sticky", "UIDNOTSTICKY"),
+    ] {
+        for store in ["--maildir", "--mbox"] {
+            let before = with(4, flaw, &[], &[]);
+            let mut server = imap_of(&[&message(1, 1), &message(2, 2), &message(9, 9)]);
+            server.flaws = before.imap.flaws.clone();
+            let after = Imap::with(server, Options::default());
+            let folder = folder();
+            let url = before.url("INBOX");
+            let fetch = |imap: &Imap, code| {
+                let to = format!("127.0.0.1:{}", imap.server.address().port());
+                let options = ["--connect-to", &to, store, "mail"];
+                let mut command = fetching(&url, folder.path(), &options);
+                Run::from(command.output().unwrap()).exits(code)
+            };
+            assert_eq!(uids(&fetch(&before, 0), "stored"), [1, 2, 3, 4]);
+            let run = fetch(&after, 0).says(told);
+            assert_eq!(uids(&run, "stored"), [3], "{flaw}: {run:?}");
+            assert_eq!(fetch(&after, 0).text(), "", "{flaw}");
+            if store == "--maildir" {
+                let stored = stored(folder.path());
+                assert!(stored.contains(&message(9, 9)) && stored.len() == 5);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_limit_counts_what_is_new_alone() {
     let imap = imap(3);

@@ -14,17 +14,10 @@ use tempfile::TempDir;
 use super::mail_server::MailServer;
 use super::{lines, wait_for};
 use crate::disturbed::maildir;
-use crate::harness::{authority, command, folder, names, Run, Running};
+use crate::harness::{authority, command, folder, names, Run, Running, MOST_MEMORY};
 
 /// How much a large message is, about.
 const LARGE: usize = 200 << 20;
-
-/// How much memory the process may take at most, in KiB. Without optimizations its own code takes
-/// some MiB more.
-const MOST: u64 = match cfg!(debug_assertions) {
-    true => 26 * 1024,
-    false => 12 * 1024,
-};
 
 /// A message like no other, with bytes of no charset, long lines, and sometimes no end of the last.
 fn message(number: usize) -> Vec<u8> {
@@ -253,7 +246,7 @@ fn a_large_message_is_fetched_in_little_memory() {
     for url in [here.url.clone(), tls] {
         here.url = url;
         let peak = fetch_watched(&here);
-        assert!(0 < peak && peak < MOST, "{peak} KiB: {}", here.url);
+        assert!(0 < peak && peak < MOST_MEMORY, "{peak} KiB: {}", here.url);
         assert!(here.stored() == [&expected[..]]);
         // The state is that of another port.
         fs::remove_dir_all(here.path("mail")).unwrap();

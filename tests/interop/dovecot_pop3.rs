@@ -13,17 +13,10 @@ use tempfile::TempDir;
 
 use super::mail_server::MailServer;
 use super::{lines, wait_for};
-use crate::harness::{authority, command, folder, names, Run, Running};
+use crate::harness::{authority, command, folder, names, Run, Running, MOST_MEMORY};
 
 /// How much a large message is, about.
 const LARGE: usize = 200 << 20;
-
-/// How much memory the process may take at most, in KiB. Without optimizations its own code takes
-/// some MiB more.
-const MOST: u64 = match cfg!(debug_assertions) {
-    true => 20 * 1024,
-    false => 12 * 1024,
-};
 
 /// A message like no other, with all that is hard on the way: lines that begin with dots, bytes
 /// of no charset, long lines and empty ones, and sometimes no end of the last.
@@ -333,7 +326,7 @@ fn a_large_message_is_fetched_in_little_memory() {
     for url in [here.url.clone(), tls] {
         here.url = url;
         let peak = fetch_watched(&here);
-        assert!(0 < peak && peak < MOST, "{peak} KiB: {}", here.url);
+        assert!(0 < peak && peak < MOST_MEMORY, "{peak} KiB: {}", here.url);
         let new = here.path("mail/new");
         let [name] = &names(&new)[..] else {
             panic!("there is not one message");

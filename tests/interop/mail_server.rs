@@ -31,6 +31,8 @@ pub struct Ports {
     pub counted: u16,
     /// STARTTLS and logging in are demanded.
     pub submission: u16,
+    /// In the clear, and what comes here is changed on its way: see [`BODY_CHECKS`].
+    pub altering: u16,
     /// TLS from the first byte.
     pub smtps: u16,
     /// The same with a certificate that has expired.
@@ -50,12 +52,14 @@ pub struct Ports {
 #[derive(Clone)]
 struct Programs {
     postfix: PathBuf,
+    postsuper: PathBuf,
     dovecot: PathBuf,
 }
 
 /// Whose mail is taken. Each test has its own, so that none sees another's mail.
-const USERS: [&str; 39] = [
+const USERS: [&str; 40] = [
     "checked",
+    "check-troubled",
     "ways",
     "parts",
     "reports",
@@ -102,6 +106,12 @@ const UTF_8: [&str; 3] = ["δοκιμή", "jalapeño", "utf-8-header"];
 /// The owner of all mail; nobody needs to be called so.
 const OWNER: u32 = 5000;
 
+/// Messages that are lost, and that stay until they are released.
+const HEADER_CHECKS: &str = "/^Subject: to be lost/ DISCARD\n/^Subject: to be held/ HOLD\n";
+
+/// What happens to messages that come to one port.
+const BODY_CHECKS: &str = "/^From the/ REPLACE >From the beginning of a line\n";
+
 /// How many messages were put into mail boxes, for their names.
 static PUT: AtomicUsize = AtomicUsize::new(0);
 
@@ -125,6 +135,7 @@ impl MailServer {
     fn start() -> Option<MailServer> {
         let programs = Programs {
             postfix: program("postfix", "postfix")?,
+            postsuper: program("postsuper", "postfix")?,
             dovecot: program("dovecot", "dovecot-core")?,
         };
         for (part, package) in [
@@ -165,12 +176,13 @@ impl MailServer {
         }
         chown(path.join("data"), Some(id(&["-u", "postfix"])), None).unwrap();
         chown(path.join("mail"), Some(OWNER), Some(OWNER)).unwrap();
-        let [smtp, counted, submission, smtps, expired, lmtp, pop3, pop3s, imap, imaps] =
+        let [smtp, counted, submission, altering, smtps, expired, lmtp, pop3, pop3s, imap, imaps] =
             free_ports();
         let ports = Ports {
             smtp,
             counted,
             submission,
+            altering,
             smtps,
             expired,
             lmtp,
@@ -214,6 +226,23 @@ impl MailServer {
             .stderr(said)
             .status();
         status.unwrap().success()
+    }
+
+    /// Lets go what Postfix holds, as soon as there is something.
+    pub fn release(&self) {
+        wait_for("a message that is held", || {
+            let output = Command::new(&self.programs.postsuper)
+                .arg("-c")
+                .arg(self.path("etc"))
+                .args(["-H", "ALL"])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{said}");
+            said.contains("Released from hold: 1").then_some(())
+        });
+        // It is put back as what is to be tried later.
+        assert!(self.postfix("flush"));
     }
 
     /// The socket of Dovecot's LMTP.
@@ -372,6 +401,8 @@ fn configure(path: &Path, ports: &Ports) {
     let write = |name: &str, text: String| fs::write(path.join(name), text).unwrap();
     write("etc/main.cf", main_cf(path));
     write("etc/master.cf", master_cf(ports));
+    write("etc/header_checks", HEADER_CHECKS.to_owned());
+    write("etc/body_checks", BODY_CHECKS.to_owned());
     write("dovecot.conf", dovecot_conf(path, ports));
     let users = || USERS.map(str::to_owned).into_iter().chain(samples());
     // Each sample goes to somebody of its name.
@@ -433,6 +464,7 @@ virtual_mailbox_base = {path}/mail
 virtual_uid_maps = static:{OWNER}
 virtual_gid_maps = static:{OWNER}
 virtual_transport = lmtp:unix:{path}/run/lmtp
+header_checks = regexp:{path}/etc/header_checks
 transport_maps = texthash:{path}/etc/transport
 default_transport = error:there is no network here
 "
@@ -444,6 +476,7 @@ fn master_cf(ports: &Ports) -> String {
         smtp,
         counted,
         submission,
+        altering,
         smtps,
         expired,
         ..
@@ -458,6 +491,8 @@ fn master_cf(ports: &Ports) -> String {
   -o smtpd_tls_security_level=encrypt
   -o smtpd_tls_auth_only=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+{altering} inet n - n - - smtpd
+  -o cleanup_service_name=altering
 {smtps} inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
@@ -467,6 +502,8 @@ fn master_cf(ports: &Ports) -> String {
   -o smtpd_tls_key_file={certificates}/expired.key
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
+altering unix n - n - 0 cleanup
+  -o body_checks=regexp:$config_directory/body_checks
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite

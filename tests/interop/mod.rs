@@ -5,6 +5,7 @@ mod dovecot_imap;
 mod dovecot_imap_fetch;
 mod dovecot_pop3;
 mod gophernicus;
+mod inn;
 mod mail_check;
 mod mail_server;
 mod mock_mail_peers;

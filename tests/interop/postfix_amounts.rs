@@ -10,17 +10,10 @@ use mailparse::{parse_mail, MailHeaderMap};
 use sha2::{Digest, Sha256};
 
 use super::mail_server::MailServer;
-use crate::harness::{authority, command, folder, Running};
+use crate::harness::{authority, command, folder, Running, MOST_MEMORY};
 
 /// How much is attached.
 const LARGE: usize = 50 << 20;
-
-/// How much memory the process may take at most, in KiB. Without optimizations its own code takes
-/// some MiB more.
-const MOST: u64 = match cfg!(debug_assertions) {
-    true => 24 * 1024,
-    false => 12 * 1024,
-};
 
 #[test]
 fn a_message_goes_in_chunks_where_they_are_offered() {
@@ -80,7 +73,10 @@ fn a_large_attachment_arrives_whole_in_little_memory() {
     ];
     for (url, options) in ways {
         let peak = send_watched(url, &file, options);
-        assert!(0 < peak && peak < MOST, "{peak} KiB: {url} {options:?}");
+        assert!(
+            0 < peak && peak < MOST_MEMORY,
+            "{peak} KiB: {url} {options:?}"
+        );
     }
     for message in server.arrived("large", ways.len()) {
         let message = parse_mail(&message).unwrap();

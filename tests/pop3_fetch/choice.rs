@@ -111,6 +111,24 @@ fn a_limit_holds_over_all_attempts() {
 }
 
 #[test]
+fn a_limit_counts_what_is_stored() {
+    let large = message(1, 100);
+    let small: Vec<Vec<u8>> = (2..=5).map(|number| message(number, 1)).collect();
+    let mut all_of_them = vec![large.as_slice()];
+    all_of_them.extend(small.iter().map(Vec::as_slice));
+    let mut drop = maildrop(&all_of_them);
+    drop.rules.push("retr=2 reply=-ERR no".parse().unwrap());
+    let post = Post::with(drop, proto_mock::Options::default());
+    let folder = folder();
+    let options = ["--eml-dir", "mail", "--limit", "2", "--max-size", "1000"];
+    let run = fetch(&post, folder.path(), &options).exits(69);
+    let mut rows = words(&run);
+    rows.sort();
+    assert_eq!(rows, ["not-stored", "skipped", "stored", "stored"]);
+    assert_eq!(uids(folder.path()), all(&post, &[3, 4]));
+}
+
+#[test]
 fn what_is_too_large_is_skipped_and_stays() {
     let large = message(2, 100);
     let post = Post::of(&[&message(1, 1), &large, &message(3, 1)]);

@@ -315,5 +315,6 @@ fn a_full_stdout_is_an_error_and_no_panic() {
     ]);
     let run = Run::from(command.stdout(full).output().unwrap()).exits(74);
     assert!(!run.stderr.contains("panicked"), "{run:?}");
+    assert!(run.stderr.contains("No space left"), "{run:?}");
     mail.letter();
 }

@@ -82,6 +82,11 @@ impl Client {
         &self.wire.connection
     }
 
+    /// The connection itself, for a conversation that goes on by hand.
+    pub fn into_connection(self) -> Connection {
+        self.wire.connection
+    }
+
     /// What the server greeted us with, escaped. Before TLS, anybody may have said it.
     pub fn greeting(&self) -> &str {
         &self.greeting

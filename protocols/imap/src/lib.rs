@@ -83,7 +83,10 @@ pub use reply::thread::Threaded;
 pub use reply::{Capabilities, Identity, Kind, Listing, Namespace, Namespaces, Status, Told};
 pub use request::{Fetch, Item, SectionItem};
 pub use search::{Key, Search};
-pub use session::{Change, Fetched, ListOptions, Selected, Session, StoreOptions, Visit, Watch};
+pub use session::{
+    Added, Change, Draft, Fetched, ListOptions, Place, Selected, Session, StoreOptions, Visit,
+    Watch,
+};
 pub use set::{UidSet, Windows};
 pub use tags::Tags;
 pub use target::Target;

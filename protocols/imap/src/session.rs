@@ -13,6 +13,7 @@ use crate::client::ask_capabilities;
 use crate::reply::{Capabilities, Data, Identity, Namespaces};
 use crate::wire::{nothing, Event, Wire};
 
+pub use append::{Added, Draft, Place};
 pub use fetch::{Fetched, Visit};
 pub use idle::Watch;
 pub use mailboxes::{ListOptions, Selected};
@@ -40,6 +41,11 @@ impl Session {
     /// The connection, for what it knows of itself.
     pub fn connection(&self) -> &Connection {
         &self.wire.connection
+    }
+
+    /// Whether anything can be said: the server has not said goodbye, nor broken the protocol.
+    pub fn is_open(&self) -> bool {
+        self.wire.can_hear()
     }
 
     /// What the server can do.
@@ -115,7 +121,8 @@ impl Session {
         })?;
         // RFC 6855 section 3, RFC 9051 section 5.1.
         let names: Vec<&str> = enabled.iter().collect();
-        self.wire.is_utf8 |= names.contains(&"UTF8=ACCEPT") || names.contains(&"IMAP4REV2");
+        self.wire.takes_utf8_mail |= names.contains(&"UTF8=ACCEPT");
+        self.wire.is_utf8 |= self.wire.takes_utf8_mail || names.contains(&"IMAP4REV2");
         Ok(enabled)
     }
 
@@ -154,10 +161,13 @@ impl Session {
         self.wire.connection.doing("asking for news");
         let command = self.wire.command("NOOP");
         self.wire.ask(&command, &mut nothing)?;
-        while let Some(event) = self.wire.next_event() {
-            told(event);
-        }
+        self.take_events().into_iter().for_each(told);
         Ok(())
+    }
+
+    /// What the server has said unasked since the last time, in its order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.wire.next_event()).collect()
     }
 
     /// Says goodbye. That it fails matters to nobody any more.

@@ -30,6 +30,10 @@ const STRING: u64 = 64 * 1024;
 /// Events that wait for somebody who wants them. What is more is dropped, and told in a note.
 const EVENTS: usize = 1_000;
 
+/// Bytes that a server may say before it says anything that was asked for: what happens to a million
+/// messages while a command is under way. More is a flood, and nobody waits for its end.
+const UNASKED: u64 = 64 * 1024 * 1024;
+
 /// Notes and alerts that are kept.
 const NOTES: usize = 50;
 
@@ -75,10 +79,14 @@ pub(crate) struct Wire {
     pub(crate) has_learned: bool,
     /// Whether names of mailboxes and quoted strings are UTF-8 (RFC 6855).
     pub(crate) is_utf8: bool,
+    /// Whether a message with UTF-8 in its header is added as such (RFC 6855 section 4).
+    pub(crate) takes_utf8_mail: bool,
     /// We said goodbye, so that BYE is no surprise.
     pub(crate) is_leaving: bool,
     /// Nobody knows any more where a response begins.
     is_lost: bool,
+    /// How many bytes were heard when something last came that was asked for.
+    wanted: u64,
     events: VecDeque<Event>,
     alerts: Vec<String>,
     notes: Vec<String>,
@@ -94,8 +102,10 @@ impl Wire {
             capabilities: Capabilities::default(),
             has_learned: false,
             is_utf8: false,
+            takes_utf8_mail: false,
             is_leaving: false,
             is_lost: false,
+            wanted: 0,
             events: VecDeque::new(),
             alerts: Vec::new(),
             notes: Vec::new(),
@@ -107,6 +117,7 @@ impl Wire {
     pub(crate) fn forget(&mut self) {
         self.capabilities = Capabilities::default();
         self.is_utf8 = false;
+        self.takes_utf8_mail = false;
         self.events.clear();
         self.alerts.clear();
         self.notes.clear();
@@ -125,6 +136,10 @@ impl Wire {
             let peer = self.connection.peer();
             let why = format!("{peer}: nothing more can be said: the conversation has failed");
             return Err(Error::illegal(why));
+        }
+        if self.connection.heard().saturating_sub(self.wanted) > UNASKED {
+            self.is_lost = true;
+            return Err(self.too_large(FLOOD, UNASKED));
         }
         let mut held = std::mem::take(&mut self.held);
         held.clear();
@@ -369,9 +384,17 @@ impl Wire {
         }
     }
 
+    /// Something came that was asked for.
+    pub(crate) fn progress(&mut self) {
+        self.wanted = self.connection.heard();
+    }
+
     // --- what every response may tell ---
 
     fn learn(&mut self, response: Response) -> Result<Response> {
+        if matches!(response, Response::Tagged(..) | Response::GoAhead(_)) {
+            self.progress();
+        }
         let told = match &response {
             Response::Tagged(_, told) | Response::Data(Data::Told(told)) => Some(told),
             _ => None,
@@ -414,8 +437,8 @@ impl Wire {
         };
         if self.events.len() < EVENTS {
             self.events.push_back(event);
-        } else if self.notes.len() < NOTES && self.notes.last().is_none_or(|note| note != FLOOD) {
-            self.notes.push(FLOOD.to_owned());
+        } else if self.notes.len() < NOTES && self.notes.last().is_none_or(|note| note != DROPPED) {
+            self.notes.push(DROPPED.to_owned());
         }
     }
 
@@ -437,6 +460,11 @@ impl Wire {
     /// its command was said is none.
     pub(crate) fn say(&mut self, command: &Command) -> Result<String> {
         self.settle()?;
+        self.say_on(command)
+    }
+
+    /// The same while answers to other commands are still to come.
+    pub(crate) fn say_on(&mut self, command: &Command) -> Result<String> {
         let tag = self.tags.next();
         let mut line = format!("{tag} ").into_bytes();
         for (part, size) in &command.complete {
@@ -534,11 +562,10 @@ impl Wire {
                 Response::GoAhead(text) => {
                     return Err(self.unexpected(&format!("+ {}", escaped(&text))));
                 }
-                Response::Data(data) => {
-                    if let Some(data) = wants(data)? {
-                        self.unasked(data);
-                    }
-                }
+                Response::Data(data) => match wants(data)? {
+                    Some(data) => self.unasked(data),
+                    None => self.progress(),
+                },
                 Response::Skipped => {}
             }
         }
@@ -584,11 +611,30 @@ impl Wire {
 const ANSWER: usize = 128 * 1024 * 1024;
 
 /// The note about events that were dropped.
-const FLOOD: &str = "the server says more than anybody listens to; some of it was dropped";
+const DROPPED: &str = "the server says more than anybody listens to; some of it was dropped";
+
+/// What is told of a flood.
+const FLOOD: &str = "what the server says without being asked, in bytes,";
 
 /// Sections that nobody asked for.
-pub(crate) fn pass_over(_: u32, _: &Attributes, _: &Section, _: &mut Content<'_>) -> Result<()> {
-    Ok(())
+pub(crate) fn pass_over(
+    _: u32,
+    _: &Attributes,
+    _: &Section,
+    content: &mut Content<'_>,
+) -> Result<()> {
+    check_unasked(content)
+}
+
+/// A section that nobody asked for is passed over, unless it takes too long.
+pub(crate) fn check_unasked(content: &Content<'_>) -> Result<()> {
+    match content.size() <= UNASKED {
+        true => Ok(()),
+        false => Err(Error::TooLarge {
+            what: FLOOD.to_owned(),
+            limit: UNASKED,
+        }),
+    }
 }
 
 /// Wants nothing.

@@ -73,6 +73,11 @@ impl Client {
         &self.connection
     }
 
+    /// The connection itself, for a conversation that goes on by hand.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// What the server greeted us with, escaped. Before TLS, anybody may have said it.
     pub fn greeting(&self) -> &str {
         &self.greeting
@@ -185,7 +190,9 @@ impl Client {
     /// Logs in: with the strongest mechanism that both sides have, or USER and PASS where the server
     /// has none; or with the method that is `demanded`. `is_private` says that nobody overhears what
     /// is said without TLS. A mechanism that the server does not know after all is followed by the
-    /// next; credentials that it does not want are not tried again.
+    /// next. Credentials that it does not want by one mechanism are not tried by another, but by USER
+    /// and PASS: INN has its users of both in different places, and offers mechanisms for which it
+    /// has none.
     pub fn log_in(
         mut self,
         credentials: &SaslCredentials,
@@ -237,17 +244,23 @@ impl Client {
                 Err(error) => return Err(error),
             },
         };
+        let has_user = self.capabilities.offers_with("AUTHINFO", "USER");
+        let may_fall_back = may_use && has_user && context.is_private;
         let mut refused = None;
         for mechanism in mechanisms {
             self.connection
                 .doing(format!("logging in with {}", mechanism.name()));
             let exchange = SaslExchange::new(mechanism, credentials, context, &offered)?;
-            match self.exchange(exchange)? {
-                None => return Ok(()),
-                not_this => refused = not_this,
+            match self.exchange(exchange) {
+                Ok(None) => return Ok(()),
+                Ok(not_this) => refused = not_this,
+                Err(error) if may_fall_back && is_about_credentials(&error) => {
+                    refused = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
-        let has_user = self.capabilities.offers_with("AUTHINFO", "USER");
         match refused {
             Some(error) if !(may_use && has_user) => Err(error),
             _ => self.user(credentials, context),
@@ -400,6 +413,16 @@ pub const GREETING: &str = "reading the greeting";
 
 /// What we are doing, in the errors of the upgrade to TLS.
 pub const STARTTLS: &str = "starting TLS";
+
+fn is_about_credentials(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Refused {
+            refusal: Refusal::Credentials,
+            ..
+        }
+    )
+}
 
 fn is_password(credentials: &SaslCredentials) -> bool {
     matches!(credentials, SaslCredentials::Password { .. })

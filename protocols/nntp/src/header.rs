@@ -1,5 +1,7 @@
 //! The header of an article (RFC 5536), and what of it somebody who posts may say (RFC 5537).
 
+use std::io::Read;
+
 use proto_transport::escape::escaped;
 use proto_transport::{Error, Result};
 
@@ -154,6 +156,34 @@ impl Header {
     }
 }
 
+/// Whether an article can be sent: NUL and CR without LF cannot (RFC 3977 section 3.1.1, RFC 5536
+/// section 2.2). It is read to its end. Errors are [`Error::Illegal`], and [`Error::Io`] of reading.
+pub fn check_content(article: &mut dyn Read) -> Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut is_after_cr = false;
+    loop {
+        let count = article
+            .read(&mut buffer)
+            .map_err(|error| Error::io("reading the article", error))?;
+        for byte in buffer.get(..count).unwrap_or_default() {
+            if *byte == 0 {
+                return Err(Error::illegal(
+                    "the article holds a NUL, which cannot be sent",
+                ));
+            }
+            if is_after_cr && *byte != b'\n' {
+                return Err(Error::illegal("the article holds a CR without LF"));
+            }
+            is_after_cr = *byte == b'\r';
+        }
+        match (count, is_after_cr) {
+            (0, true) => return Err(Error::illegal("the article ends in a CR without LF")),
+            (0, false) => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
 /// Whether `.POSTED` is an element of a Path (RFC 5536 section 3.1.5).
 fn is_injected(path: &[u8]) -> bool {
     let mut elements = path.split(|byte| *byte == b'!');
@@ -277,6 +307,31 @@ mod tests {
         }
         for length in 0..EXAMPLE.len() {
             let _ = Header::parse(&EXAMPLE.as_bytes()[..length]).map(|h| h.check_posting(false));
+        }
+    }
+
+    /// Gives one byte at a time.
+    struct Drop<'a>(&'a [u8]);
+
+    impl Read for Drop<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let count = self.0.len().min(1);
+            self.0.read(&mut buffer[..count])
+        }
+    }
+
+    #[test]
+    fn content_that_cannot_be_sent_is_known_before() {
+        for (content, can_be_sent) in [
+            (&b"a: b\r\n\r\n.\r\n\xff\n"[..], true),
+            (b"", true),
+            (b"a\0b", false),
+            (b"a\rb", false),
+            (b"a\r", false),
+            (b"a\r\r\n", false),
+        ] {
+            assert_eq!(check_content(&mut { content }).is_ok(), can_be_sent);
+            assert_eq!(check_content(&mut Drop(content)).is_ok(), can_be_sent);
         }
     }
 }

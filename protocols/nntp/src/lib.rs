@@ -71,7 +71,7 @@ mod words;
 
 pub use argument::{Article, Articles, Field, Group, MessageId, Moment, Range, Wildmat};
 pub use client::{Client, Method, GREETING, STARTTLS};
-pub use header::Header;
+pub use header::{check_content, Header};
 pub use listing::{Active, Counted, Created, Described, Posting};
 pub use overview::{Overview, OverviewFormat};
 pub use reply::{Capabilities, No, Summary};

@@ -283,13 +283,14 @@ impl Session {
         make: &dyn Fn(Verb) -> Request,
     ) -> Result<bool> {
         let capabilities = self.capabilities();
-        let first = match capabilities.are_told() && !capabilities.offers(label) {
-            true => Verb::Old,
-            false => self.verb,
+        let verbs: &[Verb] = match (capabilities.are_told(), capabilities.offers(label)) {
+            (true, true) => &[Verb::Standard],
+            (true, false) => &[Verb::Old, Verb::Standard],
+            (false, _) => &[self.verb, self.verb.other()],
         };
         let mut refused = None;
-        for verb in [first, first.other()] {
-            let reply = crate::wire::ask(&mut self.client.connection, &make(verb))?;
+        for verb in verbs {
+            let reply = crate::wire::ask(&mut self.client.connection, &make(*verb))?;
             if codes.contains(&reply.code) {
                 return Ok(true);
             }

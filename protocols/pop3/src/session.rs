@@ -1,6 +1,6 @@
 //! An open maildrop: what is in it, messages that stream, and what is deleted at the end.
 
-use proto_transport::{Body, Connection, Dotted, Error, Result};
+use proto_transport::{Body, Connection, Dotted, Error, Refusal, Result};
 
 use crate::client::{ask_capabilities, hear};
 use crate::reply::{listing, size, uid, Capabilities};
@@ -86,7 +86,11 @@ impl Session {
         self.connection.doing("listing unique-ids");
         match self.ask(&Request::Uidl) {
             Ok(_) => {}
-            Err(Error::Refused { .. }) => return Ok(None),
+            Err(Error::Refused {
+                refusal: Refusal::Lasting,
+                ..
+            }) => return Ok(None),
+            // A no for the time being is not one for ever: without the ids all would look new.
             Err(error) => return Err(error),
         }
         let lines = self.lines(|line| {

@@ -67,6 +67,11 @@ impl Client {
         &self.connection
     }
 
+    /// The connection itself, for a conversation that goes on by hand.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// What the server greeted us with.
     pub fn greeting(&self) -> &StatusReply {
         &self.greeting

@@ -48,7 +48,7 @@ pub struct Facts {
 /// A conversation with one peer.
 pub struct Connection {
     /// `None` only while TLS takes the stream over, and after that failed.
-    stream: Option<Box<dyn Stream>>,
+    pub(crate) stream: Option<Box<dyn Stream>>,
     pub(crate) input: Buffer,
     pub(crate) output: Vec<u8>,
     doing: Cow<'static, str>,
@@ -65,6 +65,10 @@ pub struct Connection {
     pub(crate) cut_short: bool,
     /// Bytes that were ever read.
     heard: u64,
+    /// The peer has said that no more will come.
+    pub(crate) heard_end: bool,
+    /// Since when the peer has taken nothing of what is queued.
+    pub(crate) stuck: Option<Instant>,
 }
 
 /// Output that waits for a flush is written when it reaches this, so that memory stays bounded.
@@ -115,6 +119,8 @@ impl Connection {
             out_of_step: false,
             cut_short: false,
             heard: 0,
+            heard_end: false,
+            stuck: None,
         }
     }
 
@@ -231,6 +237,11 @@ impl Connection {
     /// waiting for it.
     pub(crate) fn fill(&mut self) -> Result<usize> {
         self.flush()?;
+        self.receive()
+    }
+
+    /// The same, while something may still be queued.
+    pub(crate) fn receive(&mut self) -> Result<usize> {
         let count = self.wait_for(|stream, input| input.fill_from(stream))?;
         self.heard = self.heard.saturating_add(count as u64);
         Ok(count)
@@ -238,7 +249,7 @@ impl Connection {
 
     /// The one place where we wait for the peer: under a deadline, and with errors that say who and
     /// what.
-    fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &mut self,
         act: impl FnOnce(&mut Box<dyn Stream>, &mut Buffer) -> io::Result<T>,
     ) -> Result<T> {
@@ -550,7 +561,7 @@ impl Connection {
         self.in_step()
     }
 
-    fn in_step(&self) -> Result<()> {
+    pub(crate) fn in_step(&self) -> Result<()> {
         if self.stream.is_none() {
             return Err(self.closed("the connection is gone"));
         }

@@ -1,6 +1,7 @@
 //! DEFLATE over any stream, both ways (RFC 1951; RFC 4978 for IMAP, RFC 8054 for NNTP).
 
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
@@ -127,6 +128,10 @@ impl Stream for Deflated {
 
     fn is_readable(&mut self) -> bool {
         self.has_more || !self.input.unread().is_empty() || self.stream.is_readable()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.descriptor()
     }
 
     fn end_writing(&mut self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Where a body ends. Pure: a framing is shown unread bytes and says what to do with the first of
 //! them. It never sees the connection, so every framing can be tested at every cut.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 /// What to do with the first unread bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,17 +113,26 @@ impl Framing for UntilClose {
 }
 
 /// Lines up to one that holds a single dot; a dot before a line's first dot is taken away
-/// (RFC 5321 section 4.5.2, RFC 1939 section 3, RFC 3977 section 3.1.1). Lines may end in a bare
-/// LF, as some old servers write them; the end mark may too.
+/// (RFC 5321 section 4.5.2, RFC 1939 section 3, RFC 3977 section 3.1.1).
+///
+/// A line ends with CRLF. Some old servers write bare LF only, so as long as no CRLF has come a bare
+/// LF ends a line too; behind the first CRLF it is a byte like others. Else whoever can send a
+/// message with `LF . LF` in it could end it there, and say what the server says next.
 #[derive(Debug, Clone)]
 pub struct Dotted {
     at_line_start: bool,
+    /// The last byte was a CR.
+    after_return: bool,
+    /// A line has ended with CRLF.
+    is_strict: bool,
 }
 
 impl Default for Dotted {
     fn default() -> Dotted {
         Dotted {
             at_line_start: true,
+            after_return: false,
+            is_strict: false,
         }
     }
 }
@@ -134,9 +143,10 @@ impl Framing for Dotted {
             match unread {
                 [] | [b'.'] | [b'.', b'\r'] => return Ok(Step::More),
                 [b'.', b'\r', b'\n', ..] => return Ok(Step::End(3)),
-                [b'.', b'\n', ..] => return Ok(Step::End(2)),
+                [b'.', b'\n', ..] if !self.is_strict => return Ok(Step::End(2)),
                 [b'.', ..] => {
                     self.at_line_start = false;
+                    self.after_return = false;
                     return Ok(Step::Skip(1));
                 }
                 _ => {}
@@ -145,25 +155,50 @@ impl Framing for Dotted {
         if unread.is_empty() {
             return Ok(Step::More);
         }
-        // Take as many whole lines as possible in one step: stop only before a line that starts
-        // with a dot.
+        let taken = match self.is_strict {
+            true => self.strict_lines(unread),
+            false => self.lines(unread),
+        };
+        Ok(Step::Take(taken))
+    }
+}
+
+impl Dotted {
+    /// Takes as many whole lines as possible: up to a line that begins with a dot.
+    fn strict_lines(&mut self, unread: &[u8]) -> usize {
+        if self.after_return && unread.first() == Some(&b'\n') {
+            self.after_return = false;
+            self.at_line_start = true;
+            return 1;
+        }
+        if let Some(at) = memmem::find(unread, b"\r\n.") {
+            self.at_line_start = true;
+            return at + 2;
+        }
+        self.at_line_start = unread.ends_with(b"\r\n");
+        self.after_return = unread.ends_with(b"\r");
+        unread.len()
+    }
+
+    /// The same for lines that may end with a bare LF, up to the first CRLF.
+    fn lines(&mut self, unread: &[u8]) -> usize {
         let mut taken = 0;
-        loop {
-            let rest = unread.get(taken..).unwrap_or_default();
-            match memchr(b'\n', rest) {
-                None => {
-                    self.at_line_start = rest.is_empty();
-                    return Ok(Step::Take(unread.len()));
-                }
-                Some(newline) => {
-                    taken += newline + 1;
-                    if unread.get(taken) == Some(&b'.') {
-                        self.at_line_start = true;
-                        return Ok(Step::Take(taken));
-                    }
-                }
+        while let Some(newline) = memchr(b'\n', unread.get(taken..).unwrap_or_default()) {
+            let before = (taken + newline).checked_sub(1);
+            self.is_strict = match before.and_then(|before| unread.get(before)) {
+                Some(before) => *before == b'\r',
+                None => self.after_return,
+            };
+            taken += newline + 1;
+            self.at_line_start = true;
+            self.after_return = false;
+            if self.is_strict || unread.get(taken) == Some(&b'.') {
+                return taken;
             }
         }
+        self.at_line_start = taken == unread.len();
+        self.after_return = unread.ends_with(b"\r");
+        unread.len()
     }
 }
 
@@ -221,11 +256,30 @@ mod tests {
 
     #[test]
     fn dotted_unstuffs() {
-        let input = b".\x2e\r\nfirst\r\n..second\n.third\r\n....\r\nnot.a\r\n.\r\n+OK";
-        let body = b".\r\nfirst\r\n.second\nthird\r\n...\r\nnot.a\r\n";
+        let input = b".\x2e\r\nfirst\r\n..second\r\n.third\r\n....\r\nnot.a\r\n.\r\n+OK";
+        let body = b".\r\nfirst\r\n.second\r\nthird\r\n...\r\nnot.a\r\n";
         at_every_cut(|| Box::new(Dotted::default()), input, body, b"+OK");
         at_every_cut(|| Box::new(Dotted::default()), b".\r\nx", b"", b"x");
-        at_every_cut(|| Box::new(Dotted::default()), b"a\n.\nx", b"a\n", b"x");
+    }
+
+    #[test]
+    fn dotted_reads_lines_with_line_feeds_alone() {
+        let dotted = || Box::new(Dotted::default()) as Box<dyn Framing>;
+        at_every_cut(dotted, b"a\n.\nx", b"a\n", b"x");
+        at_every_cut(dotted, b"a\n..b\n\n.\r\nx", b"a\n.b\n\n", b"x");
+        at_every_cut(dotted, b".\nx", b"", b"x");
+    }
+
+    #[test]
+    fn behind_a_whole_line_end_no_bare_line_feed_ends_anything() {
+        for inner in ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\n..\n"] {
+            let sent = format!("A: b\r\n\r\nhead{inner}+OK more\r\n.\r\nrest");
+            let body = sent.strip_suffix(".\r\nrest").unwrap();
+            // A server that follows the rules doubles a dot behind CRLF only.
+            let body = body.replace("\r\n.", "\r\n");
+            let dotted = || Box::new(Dotted::default()) as Box<dyn Framing>;
+            at_every_cut(dotted, sent.as_bytes(), body.as_bytes(), b"rest");
+        }
     }
 
     #[test]

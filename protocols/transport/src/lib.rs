@@ -8,6 +8,7 @@
 //! | [`Endpoint`] | *where*: host, port, [`Security`] |
 //! | [`Connector`] | *policy*: time, limits, addresses, proxies (RFC 9110 CONNECT, RFC 1928), TLS, transcript |
 //! | [`Connection`] | the conversation: lines, bodies, pipelines, STARTTLS |
+//! | [`Listener`], [`Datagrams`] | the other side of a connection; and UDP, where there is none (RFC 768) |
 //! | [`Framing`] | where a body ends: [`Length`], [`Dotted`], [`UntilClose`] |
 //! | [`StatusReply`] | the three-digit reply of SMTP, FTP and NNTP |
 //! | [`Transcript`] | who said what, in the [session form](session) |
@@ -36,13 +37,16 @@ mod buffer;
 pub mod certificate;
 mod connection;
 mod connector;
+mod datagram;
 mod deflate;
 mod dial;
+mod duplex;
 mod endpoint;
 mod error;
 pub mod escape;
 pub mod framing;
 mod limits;
+mod listener;
 mod memory;
 mod proxies;
 mod proxy;
@@ -66,11 +70,14 @@ mod words;
 pub use body::{error_of, Body};
 pub use connection::{Connection, Facts};
 pub use connector::Connector;
+pub use datagram::{DatagramListener, Datagrams, LARGEST_DATAGRAM};
 pub use dial::CONNECTING;
+pub use duplex::Ready;
 pub use endpoint::{decoded, hide_password, parse_url, without_password, Endpoint, Security};
 pub use error::{excerpt, Error, Refusal, Result, Unreachable};
 pub use framing::{Dotted, Framing, Length, UntilClose};
 pub use limits::{Limits, Timeouts};
+pub use listener::Listener;
 pub use memory::{Memory, Said};
 pub use proxies::{NoProxy, Proxies};
 pub use proxy::{Proxy, ProxyKind};

@@ -67,11 +67,11 @@ impl io::Write for KeptStream {
 }
 
 impl Records for KeptStream {
-    fn below(&mut self) -> &mut Below {
+    fn below(&self) -> &Below {
         match self.0 {}
     }
 
-    fn has_ended(&self) -> bool {
+    fn below_mut(&mut self) -> &mut Below {
         match self.0 {}
     }
 

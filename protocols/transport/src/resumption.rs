@@ -184,12 +184,12 @@ impl io::Write for KeptStream {
 }
 
 impl Records for KeptStream {
-    fn below(&mut self) -> &mut Below {
-        self.stream.get_mut()
+    fn below(&self) -> &Below {
+        self.stream.get_ref()
     }
 
-    fn has_ended(&self) -> bool {
-        self.stream.get_ref().has_ended()
+    fn below_mut(&mut self) -> &mut Below {
+        self.stream.get_mut()
     }
 
     fn is_pending(&self) -> bool {

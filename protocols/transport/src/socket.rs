@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,15 @@ pub struct Socket {
 enum Wire {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Wire::Tcp(stream) => stream.as_fd(),
+            Wire::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 /// The pipe through which bytes go from the socket to a file inside the kernel.
@@ -213,12 +222,12 @@ impl Stream for Socket {
     }
 
     fn is_readable(&mut self) -> bool {
-        let descriptor = match &self.wire {
-            Wire::Tcp(stream) => stream.as_fd(),
-            Wire::Unix(stream) => stream.as_fd(),
-        };
-        let mut wanted = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+        let mut wanted = [PollFd::from_borrowed_fd(self.wire.as_fd(), PollFlags::IN)];
         poll(&mut wanted, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.wire.as_fd())
     }
 
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use crate::resumption::Resumption;
@@ -24,6 +25,12 @@ pub trait Stream: Read + Write + Send {
 
     /// Whether a read would return at once: because there are bytes, an end, or an error.
     fn is_readable(&mut self) -> bool;
+
+    /// What to wait on until [`Stream::is_readable`] may have changed; `None` where there is nothing
+    /// to wait on, as in memory.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Moves up to `count` bytes to `file` without looking at them. `None` where this stream
     /// cannot do so; `Some(0)` is the end of the stream.
@@ -56,6 +63,10 @@ impl Stream for Box<dyn Stream> {
 
     fn is_readable(&mut self) -> bool {
         (**self).is_readable()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (**self).descriptor()
     }
 
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {

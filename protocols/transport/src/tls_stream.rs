@@ -2,6 +2,7 @@
 //! said. Which library makes the records does not matter here.
 
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::error::excerpt;
@@ -11,10 +12,10 @@ use crate::stream::Stream;
 /// What a library's stream can do beside reading and writing.
 pub(crate) trait Records: Read + Write + Send {
     /// The stream that the records travel on.
-    fn below(&mut self) -> &mut Below;
+    fn below(&self) -> &Below;
 
-    /// Whether the transport has seen the peer's end.
-    fn has_ended(&self) -> bool;
+    /// The same, to be used.
+    fn below_mut(&mut self) -> &mut Below;
 
     /// Whether bytes were decrypted and not yet read.
     fn is_pending(&self) -> bool;
@@ -29,12 +30,12 @@ pub(crate) trait Records: Read + Write + Send {
 }
 
 impl Records for native_tls::TlsStream<Below> {
-    fn below(&mut self) -> &mut Below {
-        self.get_mut()
+    fn below(&self) -> &Below {
+        self.get_ref()
     }
 
-    fn has_ended(&self) -> bool {
-        self.get_ref().has_ended()
+    fn below_mut(&mut self) -> &mut Below {
+        self.get_mut()
     }
 
     fn is_pending(&self) -> bool {
@@ -71,7 +72,7 @@ impl<R: Records> Read for TlsSession<R> {
         }
         let count = self.stream.read(buffer).map_err(broken_record)?;
         // RFC 8446 section 6.1: an end without close_notify is a truncation.
-        if count == 0 && !buffer.is_empty() && self.stream.has_ended() {
+        if count == 0 && !buffer.is_empty() && self.stream.below().ended {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the connection ended without TLS close_notify, so something may be missing",
@@ -113,7 +114,7 @@ fn broken_record(error: io::Error) -> io::Error {
 
 impl<R: Records> Stream for TlsSession<R> {
     fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.stream.below().inner.set_deadline(deadline);
+        self.stream.below_mut().inner.set_deadline(deadline);
     }
 
     fn is_encrypted(&self) -> bool {
@@ -121,7 +122,7 @@ impl<R: Records> Stream for TlsSession<R> {
     }
 
     fn has_ended(&self) -> bool {
-        self.stream.has_ended()
+        self.stream.below().ended
     }
 
     /// What has arrived below may be half a record, or one that says nothing to us, as the session
@@ -131,9 +132,9 @@ impl<R: Records> Stream for TlsSession<R> {
             return true;
         }
         let mut first = [0];
-        self.stream.below().may_wait = false;
+        self.stream.below_mut().may_wait = false;
         let result = self.stream.read(&mut first);
-        self.stream.below().may_wait = true;
+        self.stream.below_mut().may_wait = true;
         match result {
             Ok(1) => self.first = first.first().copied(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -142,9 +143,13 @@ impl<R: Records> Stream for TlsSession<R> {
         true
     }
 
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.below().inner.descriptor()
+    }
+
     fn end_writing(&mut self) -> io::Result<()> {
         self.stream.shut_down()?;
-        self.stream.below().inner.end_writing()
+        self.stream.below_mut().inner.end_writing()
     }
 
     fn resumption(&self) -> Option<Resumption> {
@@ -204,10 +209,6 @@ impl Below {
             ended: false,
             may_wait: true,
         }
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended
     }
 
     fn fill(&mut self) -> io::Result<()> {

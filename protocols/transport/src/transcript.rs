@@ -3,6 +3,7 @@
 //! A [`Transcript`] is shared by all connections of a command. Each connection records through a
 //! [`Recorder`] of its own; each sink (a session file, the terminal) sees whole steps in order.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,6 +47,7 @@ impl Transcript {
         Recorder {
             transcript: self.clone(),
             connection: shared.connections,
+            held: RefCell::default(),
         }
     }
 }
@@ -54,6 +56,8 @@ impl Transcript {
 pub struct Recorder {
     transcript: Transcript,
     connection: usize,
+    /// The beginning of a line of which the rest may still come, and whose it is.
+    held: RefCell<Option<(Side, Vec<u8>)>>,
 }
 
 /// Bytes of a body that stand in one line of a transcript at most.
@@ -87,8 +91,45 @@ impl Recorder {
         Ok(())
     }
 
+    /// Records bytes that come in any cut: whole lines as lines. What is left of a line waits for its
+    /// end, or until something else is recorded.
+    pub fn stream(&self, side: Side, bytes: &[u8]) -> Result<()> {
+        let mut held = match self.held.take() {
+            Some((holder, held)) if holder == side => held,
+            other => {
+                self.held.replace(other);
+                self.settle()?;
+                Vec::new()
+            }
+        };
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            held.extend_from_slice(part);
+            if let Some(line) = held.strip_suffix(b"\r\n") {
+                self.line(side, line)?;
+            } else if held.ends_with(b"\n") || held.len() > PIECE {
+                self.bytes(side, &held)?;
+            } else {
+                continue;
+            }
+            held.clear();
+        }
+        if !held.is_empty() {
+            self.held.replace(Some((side, held)));
+        }
+        Ok(())
+    }
+
+    /// Records what is held.
+    fn settle(&self) -> Result<()> {
+        match self.held.take() {
+            Some((side, held)) => self.bytes(side, &held),
+            None => Ok(()),
+        }
+    }
+
     /// Records anything else.
     pub fn step(&self, step: &Step) -> Result<()> {
+        self.settle()?;
         let shared = &self.transcript.shared;
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for sink in &mut shared.sinks {
@@ -96,6 +137,13 @@ impl Recorder {
                 .map_err(|error| Error::io("writing the transcript", error))?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // A prompt that nobody answered. Nobody is left to hear of a failure.
+        let _ = self.settle();
     }
 }
 
@@ -167,6 +215,31 @@ mod tests {
             "# proto \\x1btest\nS| +OK \\x1b[2J\\r\\n\nC: PASS (secret)\nS| one\\n\nS| \\x00two\n"
         );
         assert_eq!(Session::parse(&text).unwrap().steps.len(), 4);
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_record() {
+        let heard = b"+OK one\r\nbare\nlogin: ";
+        for piece in 1..=heard.len() {
+            let text = recorded(false, |transcript| {
+                let recorder = transcript.recorder();
+                for part in heard.chunks(piece) {
+                    recorder.stream(Side::Server, part).unwrap();
+                }
+                recorder.stream(Side::Client, b"fr").unwrap();
+                recorder.stream(Side::Client, b"ed\r\n").unwrap();
+                recorder.stream(Side::Server, b"Password:").unwrap();
+            });
+            let lines: Vec<&str> = text.lines().skip(1).collect();
+            let wanted = [
+                "S: +OK one",
+                "S| bare\\n",
+                "S| login:\\x20",
+                "C: fred",
+                "S| Password:",
+            ];
+            assert_eq!(lines, wanted, "{piece}");
+        }
     }
 
     #[test]

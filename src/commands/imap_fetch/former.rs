@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use proto_imap::{Selected, UidSet};
+use proto_transport::certificate::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use crate::store::State;
@@ -15,6 +17,45 @@ pub fn name(validity: u32, uid: u32) -> String {
 pub fn parse(name: &str) -> Option<(u32, u32)> {
     let (validity, uid) = name.split_once('.')?;
     Some((validity.parse().ok()?, uid.parse().ok()?))
+}
+
+/// Why the UIDs of a mailbox do not mean what the state knows of them, though its UIDVALIDITY is
+/// the same.
+pub fn doubt(state: &State, selected: &Selected, found: &UidSet) -> Option<&'static str> {
+    let validity = selected.uid_validity.unwrap_or(0);
+    if selected.uid_validity.is_none() {
+        return Some("the mailbox has no UIDVALIDITY, so that its UIDs last for one session only");
+    }
+    if !selected.has_sticky_uids {
+        return Some("the server says that UIDs do not last in this mailbox (UIDNOTSTICKY)");
+    }
+    // UIDs only ever go up (RFC 9051 section 2.3.1.1), but in a mailbox that was restored from a
+    // backup, or made anew in the same second. A UIDNEXT that is no truth now says nothing.
+    let known = state.uids().filter_map(parse);
+    let highest = known.filter(|(valid, _)| *valid == validity);
+    let highest = highest.map(|(_, uid)| uid).max()?;
+    let next = selected.uid_next.filter(|next| *next <= highest)?;
+    let last = found.ranges().last().map_or(0, |(_, last)| *last);
+    (last < next)
+        .then_some("the mailbox gives UIDs to new messages that others had (its UIDNEXT went back)")
+}
+
+/// From now on the state knows none of the messages of this UIDVALIDITY by its UID, but still all by
+/// their contents.
+pub fn distrust(state: &mut State, validity: u32) {
+    let of_now = state.hashes().filter(|(name, _)| {
+        let name = parse(name);
+        name.is_some_and(|(valid, _)| valid == validity)
+    });
+    let of_now: Vec<(String, [u8; 32])> = of_now
+        .map(|(name, hash)| (name.to_owned(), *hash))
+        .collect();
+    for (name, hash) in of_now {
+        // Several messages may come to have had this name.
+        let digest = hexadecimal(hash.get(..8).unwrap_or_default());
+        state.record(&format!("former.{name}.{digest}"), &hash, "");
+        state.forget(&name);
+    }
 }
 
 /// Names by the digests of what is stored under them. There may be several copies.

@@ -56,7 +56,8 @@ impl Found {
 impl Message for Found {
     fn row(&self, result: &str, told: &str) -> String {
         let size = self.size.map_or_else(String::new, |size| size.to_string());
-        format!("{result:10}  {:10}  {size:>9}  {told}", self.uid)
+        let row = format!("{result:10}  {:10}  {size:>9}  {told}", self.uid);
+        row.trim_end().to_owned()
     }
 
     fn item(&self, result: &str) -> Value {

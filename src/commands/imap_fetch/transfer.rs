@@ -20,6 +20,9 @@ const WINDOW: u32 = 200;
 /// The same where only attributes are asked for.
 const ATTRIBUTES: u32 = 2_000;
 
+/// Messages that a server may have and not give, before nobody believes it any more.
+const REFUSED: u64 = 10_000;
+
 /// The message that comes in.
 pub struct Current {
     found: Found,
@@ -243,11 +246,7 @@ impl Fetching<'_> {
         self.give_up_current();
         let missing = asked.without(came).without(&self.done);
         match asked.single() {
-            Some(_) => missing.iter().try_for_each(|uid| {
-                self.done.insert(uid);
-                let found = self.described(uid);
-                self.intake.refused(&found, Some(self.name(uid)), error)
-            }),
+            Some(_) => missing.iter().try_for_each(|uid| self.refuse(uid, error)),
             None => {
                 missing.iter().for_each(|uid| self.again.insert(uid));
                 Ok(())
@@ -264,10 +263,23 @@ impl Fetching<'_> {
         let there = session.search(&search)?.intersection(missing);
         for uid in there.iter() {
             let error = self.no_content(uid, "it is there and was not sent");
-            let found = self.described(uid);
-            self.intake.refused(&found, Some(self.name(uid)), &error)?;
+            self.refuse(uid, &error)?;
         }
         Ok(())
+    }
+
+    /// A message that the server does not give; of too many, the rest is not worth asking for.
+    fn refuse(&mut self, uid: u32, error: &Error) -> Result<()> {
+        self.done.insert(uid);
+        self.refused += 1;
+        if self.refused > REFUSED {
+            return Err(Error::TooLarge {
+                what: "what the server has and does not give, in messages,".to_owned(),
+                limit: REFUSED,
+            });
+        }
+        let found = self.described(uid);
+        self.intake.refused(&found, Some(self.name(uid)), error)
     }
 
     fn described(&self, uid: u32) -> Found {

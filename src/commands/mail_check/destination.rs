@@ -11,6 +11,7 @@ use proto_transport::{Endpoint, Result, Security};
 use super::Args;
 use crate::imap::{mailbox_of, Access, ImapArgs};
 use crate::login::UpgradeArgs;
+use crate::mail::Summary;
 use crate::pop3::listed;
 use crate::report::Record;
 
@@ -24,8 +25,8 @@ pub enum Destination {
 
 /// A place that is watched.
 pub enum Watch<'d> {
-    /// A mailbox that is open all the time.
-    Imap(Box<proto_imap::Session>),
+    /// A mailbox that is open all the time; where it is not, the connection was lost.
+    Imap(&'d crate::imap::Service, Option<Box<proto_imap::Session>>),
     /// A maildrop, which is opened anew for each look. These were in it before.
     Pop3(&'d crate::pop3::Service, HashSet<String>),
 }
@@ -44,6 +45,9 @@ pub struct Arrived {
 
 /// How much of a message is looked at. Ours is small.
 const MOST: usize = 1024 * 1024;
+
+/// So many messages that a server has found are looked at.
+const CANDIDATES: usize = 20;
 
 /// How much of a header is looked at for the name of the message.
 const HEADER: usize = 64 * 1024;
@@ -79,10 +83,8 @@ impl Destination {
     pub fn open(&self, record: &mut Record, keeps: bool) -> Result<Watch<'_>> {
         match self {
             Destination::Imap(service) => {
-                let mut session = service.open(record)?;
-                let access = if keeps { Access::Look } else { Access::Change };
-                service.enter(&mut session, access)?;
-                Ok(Watch::Imap(Box::new(session)))
+                let session = enter(service, record, keeps)?;
+                Ok(Watch::Imap(service, Some(session)))
             }
             Destination::Pop3(service) => {
                 let mut session = service.open(record)?;
@@ -97,41 +99,78 @@ impl Destination {
 
 impl Watch<'_> {
     /// Waits until a message comes whose subject holds `token`, fetches it and removes it. `None` if
-    /// none comes in time.
+    /// none comes in time. What fails for now, such as a maildrop that somebody else has open, does
+    /// so until the end before it is an error.
     pub fn wait(&mut self, args: &Args, token: &str, end: Instant) -> Result<Option<Arrived>> {
         loop {
             let is_last = Instant::now() >= end;
-            let arrived = match self {
-                Watch::Imap(session) => look_in_mailbox(session, token, args.keep)?,
-                Watch::Pop3(service, before) => {
-                    look_in_maildrop(service, before, token, args.keep)?
-                }
+            let failed = match self.look(args, token) {
+                Ok(None) if !is_last => self.rest(args, end).err(),
+                Err(error) if !is_last => Some(error),
+                result => return result,
             };
-            if arrived.is_some() || is_last {
-                return Ok(arrived);
-            }
-            match self {
-                Watch::Imap(session) if session.capabilities().offers("IDLE") => {
-                    let left = end.saturating_duration_since(Instant::now());
-                    session.idle(left, &mut |event| {
-                        Ok(!matches!(event, Some(Event::Exists(_))) && Instant::now() < end)
-                    })?;
-                }
-                Watch::Imap(session) => {
+            match failed {
+                Some(error) if !error.is_transient() => return Err(error),
+                Some(_) => {
+                    self.give_up();
                     pause(args.poll, end);
-                    session.noop(&mut |_| {})?;
                 }
-                Watch::Pop3(..) => pause(args.poll, end),
+                None => {}
             }
+        }
+    }
+
+    fn look(&mut self, args: &Args, token: &str) -> Result<Option<Arrived>> {
+        match self {
+            Watch::Imap(service, session) => {
+                let session = match session {
+                    Some(session) => session,
+                    None => session.insert(enter(service, &mut aside(), args.keep)?),
+                };
+                look_in_mailbox(session, token, args.keep)
+            }
+            Watch::Pop3(service, before) => look_in_maildrop(service, before, token, args.keep),
+        }
+    }
+
+    /// Waits until it may be worth another look.
+    fn rest(&mut self, args: &Args, end: Instant) -> Result<()> {
+        match self {
+            Watch::Imap(_, Some(session)) if session.capabilities().offers("IDLE") => {
+                let left = end.saturating_duration_since(Instant::now());
+                session.idle(left, &mut |event| {
+                    Ok(!matches!(event, Some(Event::Exists(_))) && Instant::now() < end)
+                })
+            }
+            Watch::Imap(_, Some(session)) => {
+                pause(args.poll, end);
+                session.noop(&mut |_| {})
+            }
+            _ => {
+                pause(args.poll, end);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whatever was open is of no use any more.
+    fn give_up(&mut self) {
+        if let Watch::Imap(_, session) = self {
+            *session = None;
         }
     }
 
     /// Takes leave.
     pub fn leave(self) {
-        if let Watch::Imap(session) = self {
+        if let Watch::Imap(_, Some(session)) = self {
             session.log_out();
         }
     }
+}
+
+/// What each look was like is nobody's business.
+fn aside() -> Record {
+    Record::new("mail-check", "")
 }
 
 fn pause(time: Duration, end: Instant) {
@@ -141,43 +180,74 @@ fn pause(time: Duration, end: Instant) {
 
 // --- a mailbox ---
 
+fn enter(
+    service: &crate::imap::Service,
+    record: &mut Record,
+    keeps: bool,
+) -> Result<Box<proto_imap::Session>> {
+    let mut session = service.open(record)?;
+    let access = if keeps { Access::Look } else { Access::Change };
+    service.enter(&mut session, access)?;
+    Ok(Box::new(session))
+}
+
+/// Looks for our message. What the server finds may be another's: some look for words that are
+/// only similar.
 fn look_in_mailbox(
     session: &mut proto_imap::Session,
     token: &str,
     keeps: bool,
 ) -> Result<Option<Arrived>> {
     let found = session.search(&Search::all().and(Key::Subject(token.to_owned())))?;
-    let Some(uid) = found.iter().next() else {
-        return Ok(None);
-    };
-    let seen = Instant::now();
-    let uids: UidSet = std::iter::once(uid).collect();
+    let newest = found.ranges().iter().rev();
+    let newest = newest.flat_map(|(first, last)| (*first..=*last).rev());
+    for uid in newest.take(CANDIDATES) {
+        let seen = Instant::now();
+        let uids: UidSet = std::iter::once(uid).collect();
+        let content = fetch_message(session, uid)?;
+        if !is_ours(&content, token) {
+            continue;
+        }
+        let fetched = Instant::now();
+        let left = match keeps {
+            true => None,
+            false => remove(session, &uids).err().map(|error| error.to_string()),
+        };
+        return Ok(Some(Arrived {
+            seen,
+            fetched,
+            content,
+            left,
+        }));
+    }
+    Ok(None)
+}
+
+/// Whether a message is the one that we have sent.
+fn is_ours(message: &[u8], token: &str) -> bool {
+    Summary::of(message).subject.contains(token)
+}
+
+fn fetch_message(session: &mut proto_imap::Session, wanted: u32) -> Result<Vec<u8>> {
     let items = vec![Item::Section(SectionItem::new("")?)];
+    let uids: UidSet = std::iter::once(wanted).collect();
     let mut content = Vec::new();
-    session.fetch([Fetch::new(uids.clone(), items)], &mut |fetched| {
+    session.fetch([Fetch::new(uids, items)], &mut |fetched| {
         match fetched {
-            Fetched::Section { content: body, .. } => {
+            Fetched::Section {
+                uid, content: body, ..
+            } if uid == wanted => {
                 content.clear();
                 while let Some(part) = body.next_part()? {
                     add(&mut content, part, MOST);
                 }
             }
             Fetched::Window { result, .. } => result?,
-            Fetched::Message { .. } => {}
+            Fetched::Section { .. } | Fetched::Message { .. } => {}
         }
         Ok(())
     })?;
-    let fetched = Instant::now();
-    let left = match keeps {
-        true => None,
-        false => remove(session, &uids).err().map(|error| error.to_string()),
-    };
-    Ok(Some(Arrived {
-        seen,
-        fetched,
-        content,
-        left,
-    }))
+    Ok(content)
 }
 
 /// Removes a message, and none that others have marked.
@@ -199,8 +269,7 @@ fn look_in_maildrop(
     token: &str,
     keeps: bool,
 ) -> Result<Option<Arrived>> {
-    // What each look was like is nobody's business.
-    let mut session = service.open(&mut Record::new("mail-check", ""))?;
+    let mut session = service.open(&mut aside())?;
     let mut found = None;
     for message in listed(&mut session)? {
         if before.contains(&message.uid) {
@@ -212,7 +281,7 @@ fn look_in_maildrop(
             false => Request::Retr(message.number),
         };
         let header = fetch(&mut session, request, HEADER)?;
-        if crate::mail::Summary::of(&header).subject.contains(token) {
+        if is_ours(&header, token) {
             found = Some(message.number);
             break;
         }
@@ -226,7 +295,9 @@ fn look_in_maildrop(
     let content = fetch(&mut session, Request::Retr(number), MOST)?;
     let fetched = Instant::now();
     let mut left = None;
-    if !keeps {
+    if !keeps && !is_ours(&content, token) {
+        left = Some("the server gives another message than it has listed".to_owned());
+    } else if !keeps {
         session.delete([number], &mut |_, result| {
             left = result.err().map(|error| error.to_string());
         })?;

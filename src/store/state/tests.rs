@@ -154,6 +154,37 @@ fn links_and_folders_are_no_state() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(open(&path).is_err());
+    // Reading one of these never ends.
+    assert!(open(Path::new("/dev/full")).is_err());
+}
+
+#[test]
+fn what_is_missing_is_forgotten_when_it_stays_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.state");
+    record(&path, &["a", "b", "c"]);
+    let start = 1_000_000;
+    let look = |seconds: u64, there: &[&str]| {
+        let mut state = open(&path).unwrap();
+        state.forget_the_gone_at(start + seconds, |uid| there.contains(&uid));
+        state.sync().unwrap();
+        uids(&state).into_iter().collect::<String>()
+    };
+    // A listing that is empty once changes nothing.
+    assert_eq!(look(0, &[]), "abc");
+    assert_eq!(look(GONE - 1, &["b", "c"]), "abc");
+    assert_eq!(look(GONE, &["b"]), "bc");
+    assert_eq!(look(GONE + 1, &["b"]), "bc");
+    assert_eq!(look(2 * GONE, &["b"]), "b");
+    // The marks outlive a journal that is written anew.
+    look(3 * GONE, &[]);
+    for round in 0..2 * WORTH_COMPACTING {
+        let mut state = open(&path).unwrap();
+        state.record("d", &[1; 32], "");
+        state.sync().unwrap();
+        assert!(state.contains("b"), "{round}");
+    }
+    assert_eq!(look(4 * GONE, &["d"]), "d");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::reply::message::{Attributes, Section};
 use crate::reply::{Data, Kind, Told};
 use crate::request::Fetch;
 use crate::set::UidSet;
-use crate::wire::Response;
+use crate::wire::{check_unasked, Response};
 
 /// Questions that may be ahead of their answers.
 const AHEAD: usize = 8;
@@ -172,8 +172,9 @@ impl Session {
         })?;
         match response {
             Response::Data(Data::Message(number, attributes)) => {
-                if !self.message_ends(under_way, &current, &attributes, visit)? {
-                    self.wire.unasked(Data::Message(number, attributes));
+                match self.message_ends(under_way, &current, &attributes, visit)? {
+                    true => self.wire.progress(),
+                    false => self.wire.unasked(Data::Message(number, attributes)),
                 }
             }
             Response::Data(data) => self.wire.unasked(data),
@@ -288,7 +289,7 @@ fn section_begins(
     };
     let is_wanted = |asked: &Asked| asked.awaits(uid) && asked.wants(section);
     if !is_new || !under_way.iter().any(is_wanted) {
-        return Ok(());
+        return check_unasked(content);
     }
     current.sections.push(section.clone());
     visit(Fetched::Section {

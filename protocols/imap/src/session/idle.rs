@@ -14,6 +14,18 @@ const ROUND: Duration = Duration::from_secs(28 * 60);
 /// How often whoever waits is asked whether to go on.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// A server that ends IDLE by itself does so after some time; sooner, it would only be asked again
+/// and again.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// How a round of listening ends.
+enum Round {
+    /// Whoever waits has heard enough, or wants more; the server still talks.
+    Open { goes_on: bool },
+    /// The server has ended it.
+    Ended,
+}
+
 /// Hears what happens, or a few times a second that nothing does; whether to go on.
 pub type Watch<'t> = dyn FnMut(Option<Event>) -> Result<bool> + 't;
 
@@ -46,18 +58,24 @@ impl Session {
         let silence = self.wire.connection.silence();
         let heard = self.listen(&tag, end, told);
         self.wire.connection.set_silence(silence);
-        let goes_on = heard?;
-        self.wire.connection.write_line("DONE")?;
-        self.wire.finish(&tag, &mut crate::wire::nothing)?;
+        let goes_on = match heard? {
+            Round::Ended => true,
+            Round::Open { goes_on } => {
+                self.wire.connection.write_line("DONE")?;
+                self.wire.finish(&tag, &mut crate::wire::nothing)?;
+                goes_on
+            }
+        };
         // What came since waits for the next who asks, if this one has heard enough.
         Ok(goes_on && self.hand_on(told)?)
     }
 
-    fn listen(&mut self, tag: &str, end: Instant, told: &mut Watch<'_>) -> Result<bool> {
+    fn listen(&mut self, tag: &str, end: Instant, told: &mut Watch<'_>) -> Result<Round> {
+        let begun = Instant::now();
         while self.hand_on(told)? {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(true);
+                return Ok(Round::Open { goes_on: true });
             }
             let (started, silence) = (Instant::now(), left.min(GLANCE));
             self.wire.connection.set_silence(silence);
@@ -68,6 +86,9 @@ impl Session {
                 Ok(Response::Tagged(other, told)) if other == tag && told.kind != Kind::Ok => {
                     return Err(self.wire.refused(&told));
                 }
+                Ok(Response::Tagged(other, _)) if other == tag && begun.elapsed() >= SHORTEST => {
+                    return Ok(Round::Ended);
+                }
                 Ok(Response::Tagged(tag, told)) => {
                     return Err(self.wire.unexpected(&format!("{tag} {told}")));
                 }
@@ -77,13 +98,13 @@ impl Session {
                     if self.wire.can_hear() && started.elapsed() >= silence =>
                 {
                     if !told(None)? {
-                        return Ok(false);
+                        return Ok(Round::Open { goes_on: false });
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        Ok(Round::Open { goes_on: false })
     }
 
     /// Hands on what has come; whether more is wanted.

@@ -113,7 +113,7 @@ impl Session {
                 Response::Data(data) => match wants(data) {
                     Some(Data::Hits(_)) => is_broken = true,
                     Some(data) => self.wire.unasked(data),
-                    None => {}
+                    None => self.wire.progress(),
                 },
                 Response::Tagged(other, told) if other == tag => {
                     if told.kind != crate::reply::Kind::Ok {

@@ -3,20 +3,27 @@
 use super::*;
 use crate::mailbox::Mailbox;
 use crate::reply::flag::Flag;
-use crate::request::{Fetch, Item, SectionItem};
-use crate::search::{Key, Search};
+use crate::search::Search;
 use crate::set::UidSet;
 use crate::tags::Tags;
 use proto_transport::{Memory, Said};
+
+mod append;
+mod fetch;
+mod search;
 
 /// A session with these capabilities and INBOX open, which hears this in pieces of this size.
 fn cut(capabilities: &str, heard: &[u8], size: usize) -> (Session, Said) {
     let lines = heard.split_inclusive(|byte| *byte == b'\n');
     let memory = Memory::in_pieces(lines.flat_map(|line| line.chunks(size)));
     let said = memory.said();
+    (open(memory, capabilities), said)
+}
+
+fn open(memory: Memory, capabilities: &str) -> Session {
     let mut wire = Wire::new(Connection::over(memory), Tags::with_prefix("a"));
     wire.capabilities = Capabilities::parse(capabilities.as_bytes());
-    let session = Session {
+    Session {
         wire,
         selected: Some(Selected {
             mailbox: Mailbox::new("INBOX").unwrap(),
@@ -30,8 +37,7 @@ fn cut(capabilities: &str, heard: &[u8], size: usize) -> (Session, Said) {
             highest_modseq: None,
             has_sticky_uids: true,
         }),
-    };
-    (session, said)
+    }
 }
 
 fn session(capabilities: &str, heard: &str) -> (Session, Said) {
@@ -40,289 +46,6 @@ fn session(capabilities: &str, heard: &str) -> (Session, Said) {
 
 fn set(text: &str) -> UidSet {
     UidSet::parse(text).unwrap()
-}
-
-fn whole(uids: &str) -> Fetch {
-    Fetch::new(
-        set(uids),
-        vec![Item::Section(SectionItem::new("").unwrap())],
-    )
-}
-
-/// What a fetch hands on, as text; and how it ends.
-fn fetched(session: &mut Session, questions: Vec<Fetch>) -> (Vec<String>, Result<()>) {
-    let mut all = Vec::new();
-    let result = session.fetch(questions, &mut |fetched| {
-        all.push(match fetched {
-            Fetched::Section {
-                uid,
-                section,
-                content,
-                ..
-            } => {
-                let mut text = Vec::new();
-                while let Some(part) = content.next_part()? {
-                    text.extend_from_slice(part);
-                }
-                let nil = if content.is_nil() { "NIL" } else { "" };
-                format!(
-                    "{uid}[{}]{nil}{}",
-                    section.name,
-                    String::from_utf8_lossy(&text)
-                )
-            }
-            Fetched::Message {
-                uid,
-                attributes,
-                is_whole,
-            } => {
-                let flags = attributes.flags.as_ref().map_or(0, Vec::len);
-                format!("{uid} flags={flags} whole={is_whole}")
-            }
-            Fetched::Window { came, result, .. } => match result {
-                Ok(()) => format!("window {came}"),
-                Err(error) => format!("window {came}: {error}"),
-            },
-        });
-        Ok(())
-    });
-    (all, result)
-}
-
-#[test]
-fn sections_stream_at_every_cut() {
-    let heard = b"* 1 FETCH (UID 7 FLAGS (\\Seen) BODY[] {9}\r\na)\r\na1 OK FLAGS ())\r\n\
-        * 5 EXISTS\r\n* 2 FETCH (UID 8 BODY[] \"q\\\"x\")\r\n* 2 EXPUNGE\r\n* 2 fetch (uid 9 body[] nil ) \r\na1 OK done\r\n";
-    for size in 1..heard.len() {
-        let (mut session, said) = cut("", heard, size);
-        let (all, result) = fetched(&mut session, vec![whole("7:9")]);
-        result.unwrap();
-        let expected = [
-            "7[]a)\r\na1 OK",
-            "7 flags=0 whole=true",
-            "8[]q\"x",
-            "8 flags=0 whole=true",
-            "9[]NIL",
-            "9 flags=0 whole=true",
-            "window 7:9",
-        ];
-        assert_eq!(all, expected);
-        assert_eq!(said.text(), "a1 UID FETCH 7:9 (UID BODY.PEEK[])\r\n");
-    }
-}
-
-#[test]
-fn a_uid_that_comes_late_is_asked_for_again() {
-    let heard =
-        "* 1 FETCH (BODY[] {1}\r\nx UID 7)\r\n* 2 FETCH (UID 8 BODY[] {1}\r\ny)\r\na1 OK\r\n\
-                 * 1 FETCH (BODY[] {1}\r\nx UID 7)\r\na2 OK\r\n";
-    let (mut session, said) = session("", heard);
-    let (all, result) = fetched(&mut session, vec![whole("7:8")]);
-    result.unwrap();
-    assert_eq!(
-        all,
-        [
-            "8[]y",
-            "8 flags=0 whole=true",
-            "window 8",
-            "7[]x",
-            "7 flags=0 whole=true",
-            "window 7"
-        ]
-    );
-    assert!(said.text().contains("a2 UID FETCH 7 (UID BODY.PEEK[])\r\n"));
-    let heard = "* 1 FETCH (BODY[] {1}\r\nx UID 6)\r\na1 OK\r\n";
-    let (mut session, _) = self::session("", heard);
-    let (all, result) = fetched(&mut session, vec![whole("7")]);
-    assert!(matches!(result, Err(Error::Malformed { .. })));
-    assert_eq!(all, ["7[]x"], "and no message that is over");
-}
-
-#[test]
-fn questions_run_ahead_and_a_no_ends_only_one() {
-    let heard = "* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\na1 OK\r\na2 NO [EXPUNGEISSUED] gone\r\n\
-                 * 3 FETCH (UID 3 BODY[] {1}\r\nc)\r\na3 OK\r\n";
-    let (mut session, said) = session("", heard);
-    let (all, result) = fetched(&mut session, vec![whole("1"), whole("2"), whole("3")]);
-    result.unwrap();
-    assert_eq!(all.len(), 7, "{all:?}");
-    assert!(
-        all[3].starts_with("window : ") && all[3].contains("gone"),
-        "{all:?}"
-    );
-    let asked = said.text();
-    assert!(
-        asked.starts_with("a1 UID FETCH 1 ") && asked.lines().count() == 3,
-        "{asked}"
-    );
-}
-
-#[test]
-fn questions_may_be_answered_together_and_in_any_order() {
-    let heard =
-        "* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n* 3 FETCH (UID 3 BODY[] {1}\r\nc)\r\na2 OK\r\n\
-                 * 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\na1 OK\r\n";
-    let (mut session, _) = session("", heard);
-    let (all, result) = fetched(&mut session, vec![whole("1:2"), whole("3")]);
-    result.unwrap();
-    let expected = "1[]a|1 flags=0 whole=true|3[]c|3 flags=0 whole=true|window 3|\
-                    2[]b|2 flags=0 whole=true|window 1:2";
-    assert_eq!(all.join("|"), expected);
-}
-
-#[test]
-fn nothing_that_nobody_asked_for_is_handed_on() {
-    let heard = "* 1 FETCH (UID 99 BODY[] {4}\r\nevil)\r\n* 1 FETCH (FLAGS (\\Seen) UID 7)\r\n\
-                 * 1 FETCH (UID 7 BODY[TEXT] {4}\r\nevil BODY[] {4}\r\ngood BODY[] {4}\r\nevil)\r\n\
-                 * 1 FETCH (UID 7 BODY[] {4}\r\nevil)\r\n* 4 FETCH (UID 98)\r\na1 OK\r\na2 OK\r\n";
-    let (mut session, _) = session("", heard);
-    let (all, result) = fetched(&mut session, vec![whole("7")]);
-    result.unwrap();
-    assert_eq!(all, ["7[]good", "7 flags=0 whole=true", "window 7"]);
-    let mut events = 0;
-    session.noop(&mut |_| events += 1).unwrap();
-    assert_eq!(events, 4);
-}
-
-#[test]
-fn a_literal_of_another_length_is_never_a_message() {
-    for heard in [
-        "* 1 FETCH (UID 7 BODY[] {2}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {6}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {9}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {99}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {-1}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {18446744073709551616}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {+}\r\nabc)\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {3}\r\nabc\r\na1 OK\r\n",
-        "* 1 FETCH (UID 7 BODY[] {3}\r\nabc",
-    ] {
-        let (mut session, _) = session("", heard);
-        let (all, result) = fetched(&mut session, vec![whole("7")]);
-        assert!(
-            matches!(result, Err(Error::Malformed { .. } | Error::Closed { .. })),
-            "{heard} {all:?}"
-        );
-        assert!(
-            !all.iter().any(|it| it.contains("whole")),
-            "{heard} {all:?}"
-        );
-        assert!(session.noop(&mut |_| {}).is_err());
-    }
-}
-
-#[test]
-fn every_prefix_of_a_fetch_is_no_message() {
-    let heard = "* 1 FETCH (UID 7 BODY[] {3}\r\nabc)\r\n";
-    for end in 0..heard.len() {
-        let (mut session, _) = session("", &heard[..end]);
-        let (all, result) = fetched(&mut session, vec![whole("7")]);
-        assert!(result.is_err());
-        assert!(!all.iter().any(|it| it.contains("whole")), "{end} {all:?}");
-    }
-}
-
-#[test]
-fn what_is_held_is_bounded() {
-    for heard in [
-        "* 1 FETCH (UID 7 ENVELOPE ({4294967295}\r\n".to_owned(),
-        "* LIST () \"/\" {65537}\r\n".to_owned(),
-        format!("* 1 FETCH (UID 7 BODYSTRUCTURE {}", "(".repeat(2_000_000)),
-        "x".repeat(2_000_000),
-    ] {
-        let (mut session, _) = session("", &heard);
-        let (_, result) = fetched(&mut session, vec![whole("7")]);
-        assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
-    }
-}
-
-#[test]
-fn a_broken_response_costs_itself_alone() {
-    let deep = format!(
-        "* 1 FETCH (UID 7 BODYSTRUCTURE {}{})\r\n",
-        "(".repeat(200_000),
-        ")".repeat(200_000)
-    );
-    let heard = format!("{deep}* 2 FETCH (UID 8\r\n* LIST (\r\n* 3 FETCH (UID 9 RFC822.SIZE 5 INTERNALDATE \"x\")\r\na1 OK\r\n");
-    let (mut session, _) = session("", &heard);
-    let items = vec![Item::Size];
-    let (all, result) = fetched(&mut session, vec![Fetch::new(set("7:9"), items)]);
-    result.unwrap();
-    assert_eq!(all, ["9 flags=0 whole=true", "window 9"]);
-    assert_eq!(session.take_notes().len(), 4);
-}
-
-#[test]
-fn many_small_literals_are_read_in_one_pass() {
-    let literals = "{1}\r\nx ".repeat(100_000);
-    let heard = format!("* 1 FETCH (UID 7 X-MANY ({literals}) RFC822.SIZE 1)\r\na1 OK\r\n");
-    let started = std::time::Instant::now();
-    let (mut session, _) = session("", &heard);
-    let (all, result) = fetched(&mut session, vec![Fetch::new(set("7"), vec![Item::Size])]);
-    result.unwrap();
-    assert_eq!(all.len(), 2);
-    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
-}
-
-#[test]
-fn answers_to_searches() {
-    let (mut one, said) = session(
-        "ESEARCH",
-        "* ESEARCH (TAG \"b9\") UID ALL 66\r\n* ESEARCH (TAG \"a1\") UID ALL 2,10:11\r\na1 OK\r\n",
-    );
-    assert_eq!(one.search(&Search::all()).unwrap(), set("2,10:11"));
-    assert_eq!(said.text(), "a1 UID SEARCH RETURN (ALL) ALL\r\n");
-    let (mut one, said) = session("", "* 5 EXISTS\r\n+ go\r\n* SEARCH 2 84 882\r\na1 OK\r\n");
-    let search = Search::all().and(Key::Text("ä".into()));
-    assert_eq!(one.search(&search).unwrap(), set("2,84,882"));
-    assert_eq!(said.text(), "a1 UID SEARCH CHARSET UTF-8 TEXT {2}\r\nä\r\n");
-    let (mut one, _) = session("", "* SEARCH\r\na1 OK\r\n");
-    assert!(one.search(&Search::all()).unwrap().is_empty());
-    for heard in [
-        "* SEARCH 1 x\r\na1 OK\r\n",
-        "* SEARCH 0\r\na1 OK\r\n",
-        "* ESEARCH (TAG \"a1\") ALL 1:3\r\na1 OK\r\n",
-        "* SORT 1\r\na1 OK\r\n",
-    ] {
-        let (mut one, _) = session("", heard);
-        assert!(
-            matches!(one.search(&Search::all()), Err(Error::Malformed { .. })),
-            "{heard}"
-        );
-    }
-    let numbers: String = (1..300_000).map(|n| format!(" {}", 2 * n)).collect();
-    for size in [usize::MAX, 70_001, 4_097] {
-        let heard = format!("* SEARCH{numbers}\r\na1 OK\r\n");
-        let (mut one, _) = cut("", heard.as_bytes(), size);
-        assert_eq!(one.search(&Search::all()).unwrap().len(), 299_999);
-    }
-}
-
-#[test]
-fn orders_and_threads() {
-    let (mut one, said) = session(
-        "SORT THREAD=REFERENCES",
-        "* SORT 5 3 4 1 2\r\na1 OK\r\n* THREAD (2)(3 6 (4 23))\r\na2 OK\r\n",
-    );
-    assert_eq!(
-        one.sort(&["REVERSE", "DATE"], &Search::all()).unwrap(),
-        [5, 3, 4, 1, 2]
-    );
-    assert_eq!(one.thread("REFERENCES", &Search::all()).unwrap().len(), 5);
-    assert_eq!(
-        said.text(),
-        "a1 UID SORT (REVERSE DATE) US-ASCII ALL\r\na2 UID THREAD REFERENCES US-ASCII ALL\r\n"
-    );
-    assert!(matches!(
-        one.sort(&["A)"], &Search::all()),
-        Err(Error::Illegal { .. })
-    ));
-    let (mut one, said) = session("", "");
-    assert!(matches!(
-        one.sort(&["DATE"], &Search::all()),
-        Err(Error::Refused { .. })
-    ));
-    assert_eq!(said.text(), "");
 }
 
 #[test]
@@ -467,100 +190,6 @@ fn a_name_that_cannot_be_said_has_no_status() {
 }
 
 #[test]
-fn an_answer_without_end_is_ended() {
-    // One message again and again takes no memory, but time.
-    let heard = format!("* SEARCH{}\r\na1 OK\r\n", " 1".repeat(70_000_000));
-    let (mut one, _) = session("", &heard);
-    let found = one.search(&Search::all());
-    assert!(matches!(found, Err(Error::TooLarge { .. })), "{found:?}");
-}
-
-#[test]
-fn adding_a_message() {
-    let inbox = Mailbox::new("INBOX").unwrap();
-    let flags = [Flag::new("\\Seen").unwrap()];
-    let date = crate::reply::date::date_time(b"17-Jul-1996 02:44:25 -0700").ok();
-    let (mut one, said) = session(
-        "",
-        "* 5 EXISTS\r\n+ go\r\na1 OK [APPENDUID 38505 3955] done\r\n",
-    );
-    let added = one
-        .append(&inbox, &flags, date, 3, &mut &b"abc"[..])
-        .unwrap();
-    assert_eq!(added, Some((38505, 3955)));
-    assert_eq!(
-        said.text(),
-        "a1 APPEND INBOX (\\Seen) \"17-Jul-1996 02:44:25 -0700\" {3}\r\nabc\r\n"
-    );
-    let (mut one, said) = session("LITERAL+", "a1 OK\r\n");
-    assert_eq!(
-        one.append(&inbox, &[], None, 3, &mut &b"abc"[..]).unwrap(),
-        None
-    );
-    assert_eq!(said.text(), "a1 APPEND INBOX {3+}\r\nabc\r\n");
-    // A source may give little at a time, and the answer may be there before the end of it.
-    let (mut one, said) = session("LITERAL+", "a1 NO [TRYCREATE] none\r\na2 OK\r\n");
-    let mut slowly = std::io::Read::chain(&b"a"[..], &b"bc"[..]);
-    assert!(matches!(
-        one.append(&inbox, &[], None, 3, &mut slowly),
-        Err(Error::Refused { .. })
-    ));
-    one.noop(&mut |_| {}).unwrap();
-    let wanted = "a1 APPEND INBOX {3+}\r\nabc\r\na2 NOOP\r\n";
-    assert_eq!(said.text(), wanted);
-    // A no instead of + ends the command, and the session goes on (RFC 9051 section 7.6).
-    let (mut one, said) = session("", "a1 NO [OVERQUOTA] full\r\na2 OK\r\n");
-    assert!(matches!(
-        one.append(&inbox, &[], None, 3, &mut &b"abc"[..]),
-        Err(Error::Refused { .. })
-    ));
-    one.noop(&mut |_| {}).unwrap();
-    assert_eq!(said.text(), "a1 APPEND INBOX {3}\r\na2 NOOP\r\n");
-    // A source that is too short breaks it off; nothing is said that could pass for the rest.
-    let (mut one, said) = session("", "+ go\r\na1 OK\r\n");
-    assert!(matches!(
-        one.append(&inbox, &[], None, 4, &mut &b"abc"[..]),
-        Err(Error::Illegal { .. })
-    ));
-    assert!(one.noop(&mut |_| {}).is_err());
-    assert!(!said.text().contains("NOOP"));
-    // So does one that cannot be read.
-    struct Unreadable;
-    impl std::io::Read for Unreadable {
-        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-            Err(std::io::Error::other("no"))
-        }
-    }
-    let (mut one, said) = session("LITERAL+", "a1 OK\r\n");
-    let result = one.append(&inbox, &[], None, 4, &mut Unreadable);
-    assert!(matches!(result, Err(Error::Io { .. })));
-    assert!(one.noop(&mut |_| {}).is_err());
-    assert!(!said.text().contains("NOOP"));
-}
-
-#[test]
-fn go_ahead_belongs_to_its_command() {
-    for heard in [
-        "+ go\r\na1 OK\r\n",
-        "b1 OK\r\n",
-        "a2 OK\r\n",
-        "a1 OK early\r\n",
-    ] {
-        let (mut one, said) = session("", heard);
-        let result = match heard.starts_with("a1") {
-            // A yes to half of a command.
-            true => one
-                .append(&Mailbox::new("x").unwrap(), &[], None, 1, &mut &b"a"[..])
-                .map(|_| ()),
-            false => one.noop(&mut |_| {}),
-        };
-        assert!(matches!(result, Err(Error::Malformed { .. })), "{heard}");
-        assert!(one.noop(&mut |_| {}).is_err());
-        assert_eq!(said.text().lines().count(), 1);
-    }
-}
-
-#[test]
 fn a_server_that_leaves_says_why() {
     for (bye, transient) in [
         ("* BYE [UNAVAILABLE] shutting down", true),
@@ -584,6 +213,35 @@ fn alerts_and_events_are_kept_within_bounds() {
     let alerts = one.take_alerts();
     assert_eq!((alerts.len(), alerts[0].as_str()), (50, "\\x1b[2J look"));
     assert_eq!(one.take_notes().len(), 1);
+}
+
+#[test]
+fn a_flood_that_nobody_asked_for_is_ended() {
+    let line = format!("* OK {}\r\n", "x".repeat(60_000));
+    let flood = line.repeat(1_200);
+    // Two commands may hear as much together.
+    let half = &flood[..flood.len() / 2 / line.len() * line.len()];
+    let (mut one, _) = session(
+        "",
+        &format!("{half}a1 OK\r\n{half}a2 OK\r\n{flood}a3 OK\r\n"),
+    );
+    one.noop(&mut |_| {}).unwrap();
+    one.noop(&mut |_| {}).unwrap();
+    let result = one.noop(&mut |_| {});
+    assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+    assert!(!one.is_open());
+    // What was asked for is none.
+    let found = format!("* SEARCH 7\r\n{half}* SEARCH 7\r\n{half}a1 OK\r\n");
+    let (mut one, _) = session("", &found);
+    one.search(&Search::all()).unwrap();
+    for literal in [
+        "* 9 FETCH (UID 99 BODY[] {67108865}\r\n",
+        "* 9 FETCH (BODY[] {9999999999}\r\n",
+    ] {
+        let (mut one, _) = session("", literal);
+        let result = one.noop(&mut |_| {});
+        assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+    }
 }
 
 #[test]

@@ -156,10 +156,15 @@ impl Conversation<'_> {
                 lines.push(format!("* OK [UNSEEN {}] the first", View::number(place)));
             }
         }
-        lines.push(format!(
-            "* OK [UIDVALIDITY {}] UIDs are valid",
-            mailbox.uid_validity()
-        ));
+        if !self.server.is_flawed(&Flaw::NoUidValidity) {
+            lines.push(format!(
+                "* OK [UIDVALIDITY {}] UIDs are valid",
+                mailbox.uid_validity()
+            ));
+        }
+        if self.server.is_flawed(&Flaw::UidNotSticky) {
+            lines.push("* NO [UIDNOTSTICKY] UIDs do not last".to_owned());
+        }
         lines.push(format!(
             "* OK [UIDNEXT {}] the next UID",
             mailbox.uid_next()

@@ -14,6 +14,10 @@ pub enum Flaw {
     HugeLiteral(u64),
     /// Each SELECT finds another UIDVALIDITY.
     NewUidValidity,
+    /// SELECT tells no UIDVALIDITY.
+    NoUidValidity,
+    /// SELECT says that UIDs last for one session only.
+    UidNotSticky,
     /// In the middle of FETCH comes an EXPUNGE.
     ExpungeInFetch,
     /// In the middle of FETCH the command is refused.
@@ -65,6 +69,11 @@ pub const FLAWS: &[(&str, &str)] = &[
         "literals announce N octets (1 TiB), and the connection ends behind them",
     ),
     ("new-uidvalidity", "each SELECT finds another UIDVALIDITY"),
+    ("no-uidvalidity", "SELECT tells no UIDVALIDITY"),
+    (
+        "uid-not-sticky",
+        "SELECT says that UIDs last for one session only",
+    ),
     ("expunge-in-fetch", "EXPUNGE comes in the middle of FETCH"),
     ("no-in-fetch", "FETCH is refused after half of its messages"),
     (
@@ -161,6 +170,8 @@ fn parse(text: &str) -> Option<Flaw> {
         "long-literal" => Flaw::LongLiteral,
         "short-literal" => Flaw::ShortLiteral,
         "new-uidvalidity" => Flaw::NewUidValidity,
+        "no-uidvalidity" => Flaw::NoUidValidity,
+        "uid-not-sticky" => Flaw::UidNotSticky,
         "expunge-in-fetch" => Flaw::ExpungeInFetch,
         "no-in-fetch" => Flaw::NoInFetch,
         "bye-in-fetch" => Flaw::ByeInFetch,

@@ -238,10 +238,35 @@ fn a_mechanism_that_the_server_does_not_know_is_followed_by_user() {
     let (result, said) = logs_in(&heard, None, true);
     result.unwrap();
     assert!(said.contains("SASL LOGIN\r\nAUTHINFO USER fred\r\nAUTHINFO PASS flintstone\r\n"));
-    let heard = format!("{GREETS}{first}481 wrong\r\n|205 bye\r\n");
+}
+
+#[test]
+fn users_of_sasl_may_be_others_than_those_of_user() {
+    let refused = |heard: &str, method, is_private| {
+        let (result, said) = logs_in(heard, method, is_private);
+        assert!(matches!(result, Err(Error::Refused { .. })), "{said}");
+        said
+    };
+    let first = offers("AUTHINFO USER SASL\r\nSASL PLAIN LOGIN\r\n");
+    let heard = format!(
+        "{GREETS}{first}481 generic failure\r\n|381 go on\r\n|281 in\r\n|{}",
+        offers("")
+    );
     let (result, said) = logs_in(&heard, None, true);
-    assert!(matches!(result, Err(Error::Refused { .. })));
-    assert!(!said.contains("USER"), "{said}");
+    result.unwrap();
+    assert!(said.contains("AUTHINFO USER fred\r\n") && !said.contains("LOGIN"));
+    let no = format!("{GREETS}{first}481 wrong\r\n|381 go on\r\n|481 wrong\r\n|205 bye\r\n");
+    assert_eq!(refused(&no, None, true).matches("PASS").count(), 1);
+    // Not where one way was demanded, nor where there is no other.
+    let no = format!("{GREETS}{first}481 wrong\r\n|205 bye\r\n");
+    assert!(!refused(&no, Method::from_name("PLAIN"), true).contains("USER"));
+    let first = offers("AUTHINFO SASL\r\nSASL PLAIN\r\n");
+    let no = format!("{GREETS}{first}481 wrong\r\n|205 bye\r\n");
+    assert!(!refused(&no, None, true).contains("USER"));
+    // Nor where others would hear the password.
+    let first = offers("AUTHINFO USER SASL\r\nSASL SCRAM-SHA-256\r\n");
+    let no = format!("{GREETS}{first}481 wrong\r\n|205 bye\r\n");
+    assert!(!refused(&no, None, false).contains("USER"));
 }
 
 #[test]
