@@ -14,7 +14,7 @@ use serde_json::{json, Value};
 use super::choice::Choice;
 use super::download::{Downloads, Remote};
 use super::fleet::{Fleet, Job, Tally};
-use super::local::{check, Item, Place};
+use super::local::{Item, Place};
 use super::upload::{Source, Uploads};
 use super::walk::{walk, Found, Stray, Tree};
 use super::{in_folder, Service};
@@ -259,9 +259,4 @@ pub fn make_all(session: &mut Session, path: &Path) -> Result<()> {
 fn is_there(session: &mut Session, path: &Path, error: &Error) -> bool {
     let is_no = matches!(No::of(error), Some(No::Missing | No::Name | No::Other));
     is_no && session.is_folder(path).unwrap_or(false)
-}
-
-/// Whether every part of a path may be a name here.
-pub fn has_good_names(below: &[u8]) -> Result<()> {
-    below.split(|byte| *byte == b'/').try_for_each(check)
 }
