@@ -18,6 +18,7 @@ use super::local::{Item, Place};
 use super::upload::{Source, Uploads};
 use super::walk::{walk, Found, Stray, Tree};
 use super::{in_folder, Service};
+use crate::download::retrying;
 use crate::exit_code::{exit_code, PROTOCOL};
 use crate::output::writing;
 use crate::report::{Record, Stage};
@@ -53,14 +54,17 @@ impl Way<'_> {
 
     /// What is in the tree. What could not be listed is told, and counts as a failure.
     pub fn look(&self, choice: &Choice, record: &mut Record) -> Result<Tree> {
-        let tree = self.service.converse(record, |session, record| {
-            record.stage = Stage::Transfer;
-            let tree = walk(session, self.root(), choice, true)?;
-            // Some servers have an empty listing for what is not there.
-            if let (true, Some(root)) = (tree.is_empty(), self.root()) {
-                session.change_folder(root)?;
-            }
-            Ok(tree)
+        let say = |text: &str| self.fleet.progress.say(text);
+        let tree = retrying(self.fleet.common, say, |_| {
+            self.service.converse(record, |session, record| {
+                record.stage = Stage::Transfer;
+                let tree = walk(session, self.root(), choice, true)?;
+                // Some servers have an empty listing for what is not there.
+                if let (true, Some(root)) = (tree.is_empty(), self.root()) {
+                    session.change_folder(root)?;
+                }
+                Ok(tree)
+            })
         })?;
         for (below, stray) in &tree.strays {
             let code = match stray {
