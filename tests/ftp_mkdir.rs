@@ -26,7 +26,7 @@ fn a_server_that_is_busy_is_asked_again() {
     let ftp = Ftp::ruled(&["connect count=1 reply=421 too many"]);
     proto(&["ftp-mkdir", &ftp.url("new"), "--retry", "1"]).exits(0);
     // What may have been done is not done twice.
-    let lost = Ftp::ruled(&["mkd drop-after"]);
+    let lost = Ftp::ruled(&["mkd drop"]);
     proto(&["ftp-mkdir", &lost.url("new"), "--retry", "1"]).exits(75);
     assert_eq!(lost.count_of("MKD"), 1);
 }
