@@ -16,6 +16,7 @@ mod gopher_get;
 mod gopher_menu;
 mod harness;
 mod hostile;
+mod hostile_ftp;
 mod hostile_imap;
 mod hostile_mail;
 mod hostile_news;
