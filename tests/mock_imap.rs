@@ -302,7 +302,7 @@ fn lists_and_errors_help() {
         "{rules}"
     );
     let flaws = proto(&["mock", "imap", "--flaw", "help"]).exits(0).text();
-    assert_eq!(flaws.lines().count(), 21, "{flaws}");
+    assert_eq!(flaws.lines().count(), 23, "{flaws}");
     for (option, wrong, told) in [
         ("--rule", "retr drop", "fetch"),
         ("--flaw", "none", "bare-lf"),
