@@ -283,14 +283,18 @@ impl Session {
         make: &dyn Fn(Verb) -> Request,
     ) -> Result<bool> {
         let capabilities = self.capabilities();
-        let verbs: &[Verb] = match (capabilities.are_told(), capabilities.offers(label)) {
-            (true, true) => &[Verb::Standard],
-            (true, false) => &[Verb::Old, Verb::Standard],
-            (false, _) => &[self.verb, self.verb.other()],
+        let first = match capabilities.are_told() && !capabilities.offers(label) {
+            true => Verb::Old,
+            false => self.verb,
+        };
+        // By Message-ID the old command is no help (RFC 2980 section 2.8).
+        let verbs = match (articles, first) {
+            (Articles::Id(_), Verb::Standard) => vec![first],
+            _ => vec![first, first.other()],
         };
         let mut refused = None;
         for verb in verbs {
-            let reply = crate::wire::ask(&mut self.client.connection, &make(*verb))?;
+            let reply = crate::wire::ask(&mut self.client.connection, &make(verb))?;
             if codes.contains(&reply.code) {
                 return Ok(true);
             }
