@@ -287,10 +287,12 @@ impl Session {
             true => Verb::Old,
             false => self.verb,
         };
-        // By Message-ID the old command is no help (RFC 2980 section 2.8).
-        let verbs = match (articles, first) {
-            (Articles::Id(_), Verb::Standard) => vec![first],
-            _ => vec![first, first.other()],
+        // Who tells of HDR means its no, and of a Message-ID the old overview knows nothing (RFC 2980
+        // section 2.8).
+        let is_all = label == "HDR" || matches!(articles, Articles::Id(_));
+        let verbs = match capabilities.offers(label) && is_all {
+            true => vec![first],
+            false => vec![first, first.other()],
         };
         let mut refused = None;
         for verb in verbs {
