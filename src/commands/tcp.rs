@@ -75,7 +75,7 @@ pub struct ConsoleArgs {
     /// Leave after this time when the input has ended, whatever the peer does
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
-    /// Do not tell the peer that the input has ended
+    /// Do not tell the peer that the input has ended (under TLS it is told after a second of silence)
     #[arg(long)]
     keep_open: bool,
 }
