@@ -710,6 +710,7 @@ fn a_command_for_each_peer() {
     let nothing = Listening::start("tcp", &["--exec", "/nonexistent"]);
     assert_eq!(nothing.ask(b""), b"");
     nothing.stop();
+    proto(&["tcp", "--listen", "0", "--exec", "cat", "--hex"]).exits(64);
 }
 
 #[test]
