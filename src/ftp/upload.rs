@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path as LocalPath;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use proto_ftp::{Moment, No, Path, Session, Type};
@@ -52,6 +53,8 @@ pub struct Uploads<'a> {
     pub safety: Safety,
     /// How they travel.
     pub kind: Type,
+    /// Whether the server has shown that it renames nothing.
+    pub cannot_rename: AtomicBool,
 }
 
 /// One file on its way.
@@ -78,10 +81,8 @@ impl Bytes for File {
 
 impl Bytes for io::Stdin {
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {
-        match offset {
-            0 => Ok(()),
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
+        let _ = offset;
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -107,7 +108,7 @@ impl Uploads<'_> {
         }
         record.stage = Stage::Transfer;
         session.set_type(self.kind);
-        if self.safety == Safety::Never {
+        if self.safety == Safety::Never || self.cannot_rename.load(Ordering::Relaxed) {
             return sending.directly(session, record);
         }
         let have = match (self.resume || goes_on, sending.size) {
@@ -130,14 +131,29 @@ impl Uploads<'_> {
                 sending.directly(session, record)
             }
             Err(error) => {
-                // What the server did not want need not lie about there.
-                if matches!(error, Error::Refused { .. }) && session.is_usable() {
+                // What the server did not want need not lie about there; what only broke off is gone
+                // on with.
+                let is_refused = matches!(error, Error::Refused { .. }) && !error.is_transient();
+                let is_unwanted = is_refused || No::of(&error) == Some(No::NoSpace);
+                if is_unwanted && session.is_usable() {
                     let _ = session.delete(&meanwhile);
                 }
                 Err(error)
             }
-            Ok(()) => sending.name(session, record),
+            Ok(()) => match sending.name(session, record) {
+                Err(error) if sending.size.is_some() && self.must_do_without(&error) => {
+                    self.cannot_rename.store(true, Ordering::Relaxed);
+                    sending.rewind()?;
+                    sending.directly(session, record)
+                }
+                result => result,
+            },
         }
+    }
+
+    /// Whether a server that renames nothing is to get files under their own names.
+    fn must_do_without(&self, error: &Error) -> bool {
+        self.safety == Safety::WherePossible && No::of(error) == Some(No::Unsupported)
     }
 
     fn open<'a>(&'a self, source: Source<'_>, path: &'a Path) -> Result<Sending<'a>> {
@@ -215,9 +231,10 @@ impl Sending<'_> {
         if let Some(size) = self.size.filter(|_| kind == Type::Image) {
             let told = session.about(path)?.size;
             if let Some(told) = told.filter(|told| *told != size) {
+                let rule = format!("the server keeps {told} of {size} bytes, and said 226");
+                let error = session.connection().malformed(rule, b"");
                 let _ = session.delete(path);
-                let why = format!("the server keeps {told} of {size} bytes");
-                return Err(session.connection().closed(why));
+                return Err(error);
             }
         }
         if let Some(modified) = self.modified {
@@ -226,6 +243,11 @@ impl Sending<'_> {
             }
         }
         Ok(())
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        let failed = |error| Error::io("reading what is to be sent once more", error);
+        self.file.skip_to(0).map_err(failed)
     }
 
     fn directly(&mut self, session: &mut Session, record: &mut Record) -> Result<()> {
