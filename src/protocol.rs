@@ -61,16 +61,16 @@ pub const GOPHER: Protocol = Protocol {
     words: &proto_gopher::WORDS,
 };
 
-/// RFC 959, where it is spoken by hand.
-pub const FTP_LINES: Protocol = Protocol {
-    name: "ftp",
+/// Whatever is spoken over TCP (RFC 9293).
+pub const TCP: Protocol = Protocol {
+    name: "tcp",
     alpn: &[],
     words: &NO_WORDS,
 };
 
-/// Whatever is spoken over TCP (RFC 9293).
-pub const TCP: Protocol = Protocol {
-    name: "tcp",
+/// RFC 854.
+pub const TELNET: Protocol = Protocol {
+    name: "telnet",
     alpn: &[],
     words: &NO_WORDS,
 };

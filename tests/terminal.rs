@@ -21,14 +21,16 @@ use crate::harness::{command, folder, Run, Running, Web};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pseudo-terminal, and what was shown on it.
-struct Terminal {
+pub struct Terminal {
     keyboard: File,
-    inside: File,
+    /// What programs have of it.
+    pub inside: File,
     screen: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
-    fn new() -> Terminal {
+    /// A terminal of 100 columns and 24 rows.
+    pub fn new() -> Terminal {
         let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&outside).unwrap();
         unlockpt(&outside).unwrap();
@@ -59,7 +61,8 @@ impl Terminal {
         }
     }
 
-    fn end(&self) -> Stdio {
+    /// What a program has as stdin, stdout or stderr.
+    pub fn end(&self) -> Stdio {
         self.inside.try_clone().unwrap().into()
     }
 
@@ -79,31 +82,37 @@ impl Terminal {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Command {
+    /// The binary, with its stdin at this terminal.
+    pub fn run(&self, arguments: &[&str]) -> Command {
         self.command(&command(arguments))
     }
 
-    fn screen(&self) -> String {
+    /// All that was shown.
+    pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
+    /// Waits until this is shown.
     #[track_caller]
-    fn shows(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         until(|| self.screen().contains(text), || self.screen());
     }
 
-    fn echoes(&self) -> bool {
+    /// Whether what is typed is shown.
+    pub fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.inside).unwrap().local_modes;
         modes.contains(LocalModes::ECHO)
     }
 
-    fn types(&mut self, text: &str) {
+    /// Types.
+    pub fn types(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 }
 
+/// Waits until something happens.
 #[track_caller]
-fn until(mut happens: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
+pub fn until(mut happens: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
     let started = Instant::now();
     while !happens() {
         assert!(started.elapsed() < PATIENCE, "{}", otherwise());
@@ -319,6 +328,34 @@ fn what_is_no_terminal_gets_neither_progress_nor_colours() {
         assert_eq!(run.stderr.is_empty(), options.is_empty(), "{}", run.stderr);
         assert_eq!(terminal.screen(), "");
     }
+}
+
+#[test]
+fn what_a_peer_says_does_not_drive_the_terminal() {
+    let service = |peer: &mut proto_mock::Peer, _: usize| {
+        peer.write_all(b"hello \x1b]0;owned\x07\xc2\x9b2J\r\nsecond \xe2\x80\xae\r")?;
+        peer.flush()?;
+        // What is typed comes as a line.
+        let line = peer.read_line()?.unwrap_or_default();
+        peer.write_line([b"\nyou said ", line.as_slice()].concat())
+    };
+    let server = Server::start(Options::default(), Arc::new(service)).unwrap();
+    let mut terminal = Terminal::new();
+    let port = server.port().to_string();
+    let mut command = terminal.run(&["tcp", "localhost", &port]);
+    command.stdout(terminal.end()).stderr(terminal.end());
+    let mut child = Running(command.spawn().unwrap());
+    terminal.shows("second");
+    terminal.types("hi there\n");
+    terminal.shows("you said hi there");
+    terminal.shows("the peer has closed the connection");
+    assert!(child.0.wait().unwrap().success());
+    let screen = terminal.screen();
+    assert!(screen.contains("hello \\x1b]0;owned\\x07"), "{screen:?}");
+    assert!(
+        !screen.contains(['\x1b', '\x07', '\u{9b}', '\u{202e}']),
+        "{screen:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,9 @@ mod mail;
 mod nntp;
 mod pop3;
 mod smtp;
+mod tcp;
+mod telnet;
+mod udp;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -35,6 +38,9 @@ use self::mail::MailArgs;
 use self::nntp::NntpArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
+use self::tcp::TcpArgs;
+use self::telnet::TelnetArgs;
+use self::udp::UdpArgs;
 
 /// Run a server on loopback for testing, faults included.
 #[derive(clap::Args)]
@@ -60,6 +66,12 @@ enum Kind {
     Ftp(FtpArgs),
     /// Serve menus and files by Gopher, and fail on request
     Gopher(GopherArgs),
+    /// Echo, discard, uppercase, daytime or chargen by TCP
+    Tcp(TcpArgs),
+    /// The same by UDP, and everything that a network may do to datagrams
+    Udp(UdpArgs),
+    /// Ask who is there by Telnet, run a little shell, and fail on request
+    Telnet(TelnetArgs),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -129,6 +141,9 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Nntp(args) => &args.listen,
         Kind::Ftp(args) => &args.listen,
         Kind::Gopher(args) => &args.listen,
+        Kind::Tcp(args) => &args.listen,
+        Kind::Udp(args) => return udp::run(args),
+        Kind::Telnet(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
@@ -143,6 +158,9 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Nntp(args) => nntp::run(args),
         Kind::Ftp(args) => ftp::run(args),
         Kind::Gopher(args) => gopher::run(args),
+        Kind::Tcp(args) => tcp::run(args),
+        Kind::Udp(args) => udp::run(args),
+        Kind::Telnet(args) => telnet::run(args),
         Kind::Replay(args) => replay(args),
     }
 }
@@ -306,8 +324,11 @@ fn start(listen: &ListenArgs, service: Arc<dyn Service>) -> Result<Server> {
 
 /// Says that the server is ready, on stdout and in the file.
 fn announce(listen: &ListenArgs, scheme: &str, server: &Server) -> Result<()> {
-    let address = server.address();
-    if let Some(path) = &listen.ports_file {
+    tell_address(listen.ports_file.as_deref(), scheme, server.address())
+}
+
+fn tell_address(ports_file: Option<&Path>, scheme: &str, address: SocketAddr) -> Result<()> {
+    if let Some(path) = ports_file {
         let ports = json!({ scheme: address.port() });
         write_whole(path, &format!("{ports}\n"))
             .map_err(|error| Error::io(format!("writing {}", path.display()), error))?;

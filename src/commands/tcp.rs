@@ -93,6 +93,12 @@ impl ConsoleArgs {
 
 /// Connects, and talks to the end; or listens.
 pub fn run(args: &Args) -> Result<u8> {
+    let connection = &args.common.connection;
+    if connection.limit_rate.is_some() || connection.max_size.is_some() {
+        return Err(Error::illegal(
+            "--limit-rate and --max-size are for transfers, and a conversation is none",
+        ));
+    }
     if args.listening.listen {
         return listen::run(args);
     }

@@ -65,6 +65,9 @@ pub fn run(args: &Args) -> Result<u8> {
             "datagrams go neither through a proxy nor through a Unix socket",
         ));
     }
+    if connection.limit_rate.is_some() {
+        return Err(Error::illegal("--limit-rate is for transfers"));
+    }
     if args.listen {
         return listen::run(args);
     }

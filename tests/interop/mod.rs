@@ -13,6 +13,8 @@ mod nginx;
 mod postfix;
 mod postfix_amounts;
 mod smtp_sink;
+mod starttls;
+mod telnetd;
 mod vsftpd;
 
 use std::io::Write;

@@ -13,15 +13,17 @@ use super::{free_ports, id, program, skipped};
 use crate::harness::{authority, command, folder, names, repository, Run, Running};
 
 /// A running vsftpd over a folder of its own, which lets in whoever knows the password.
-struct Vsftpd {
+pub struct Vsftpd {
     folder: tempfile::TempDir,
-    port: u16,
+    /// Where it listens.
+    pub port: u16,
     scheme: &'static str,
     _process: Running,
 }
 
 impl Vsftpd {
-    fn start(settings: &[&str]) -> Option<Vsftpd> {
+    /// Starts one with these lines in its configuration; nothing if that cannot be done here.
+    pub fn start(settings: &[&str]) -> Option<Vsftpd> {
         let vsftpd = program("vsftpd", "vsftpd")?;
         if id(&["-u"]) != 0 {
             skipped("vsftpd can only be started by root");

@@ -108,7 +108,7 @@ fn parse(text: &str) -> Option<Fault> {
 }
 
 /// `200ms`, `2s`, or milliseconds alone.
-fn parse_time(text: &str) -> Option<Duration> {
+pub(crate) fn parse_time(text: &str) -> Option<Duration> {
     let (digits, unit) = match text.strip_suffix("ms") {
         Some(digits) => (digits, 1),
         None => match text.strip_suffix('s') {

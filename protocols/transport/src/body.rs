@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::framing::{Framing, Step};
+use crate::framing::{Framing, Length, Step};
 use crate::session::Side;
 
 /// A body that is being read. It borrows the connection, so that nothing else can be said before it
@@ -157,6 +157,18 @@ impl<'c, F: Framing> Body<'c, F> {
     }
 }
 
+impl Connection {
+    /// Reads exactly so many bytes into memory, where the caller knows them to be few.
+    pub fn read_block(&mut self, count: u64) -> Result<Vec<u8>> {
+        let mut block = Vec::new();
+        let mut body = self.body(Length::new(count));
+        while let Some(part) = body.next_part()? {
+            block.extend_from_slice(part);
+        }
+        Ok(block)
+    }
+}
+
 /// For decoders and parsers that read. A connection's error comes out as an [`io::Error`] that
 /// [`error_of`] turns back.
 impl<F: Framing> Read for Body<'_, F> {
@@ -185,7 +197,7 @@ impl<F: Framing> Drop for Body<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::framing::{Dotted, Length, UntilClose};
+    use crate::framing::{Dotted, UntilClose};
     use crate::memory::Memory;
 
     fn whole(mut body: Body<'_, impl Framing>) -> Result<String> {
@@ -226,6 +238,15 @@ mod tests {
             assert!(!connection.out_of_step);
             assert_eq!(connection.input.unread(), b"rest");
         }
+    }
+
+    #[test]
+    fn a_block_is_as_long_as_it_is_said_to_be() {
+        let mut connection = Connection::over(Memory::in_pieces(["ab", "cdef"]));
+        assert_eq!(connection.read_block(3).unwrap(), b"abc");
+        assert_eq!(connection.read_block(0).unwrap(), b"");
+        assert_eq!(connection.read_block(3).unwrap(), b"def");
+        assert!(connection.read_block(1).is_err());
     }
 
     #[test]

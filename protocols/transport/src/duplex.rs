@@ -53,9 +53,9 @@ impl Connection {
         self.output.len()
     }
 
-    /// Waits until the peer says something or hangs up, `other` can be read, a signal comes, or it is
-    /// `until`. Meanwhile what is queued is sent, as far as the peer takes it; a peer that takes
-    /// nothing for as long as silence may last is an error.
+    /// Waits until the peer says something or hangs up, `other` can be read, all that was queued is
+    /// sent, a signal comes, or it is `until`. Meanwhile what is queued is sent, as far as the peer
+    /// takes it; a peer that takes nothing for as long as silence may last is an error.
     pub fn wait(&mut self, other: Option<BorrowedFd<'_>>, until: Instant) -> Result<Ready> {
         self.in_step()?;
         loop {
@@ -78,7 +78,8 @@ impl Connection {
             // What came meanwhile is looked at above: only the layers over the socket know if it is
             // something for us.
             let now = Instant::now();
-            if ready != Ready::default() || now >= until {
+            let is_sent = can_send && self.output.is_empty();
+            if ready != Ready::default() || is_sent || now >= until {
                 return Ok(ready);
             }
             self.still_patient(now)?;

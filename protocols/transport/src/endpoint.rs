@@ -1,6 +1,7 @@
 //! *Where*: host, port and security; and the one URL parser that all decisions are made from.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
@@ -56,6 +57,16 @@ impl Endpoint {
             port: url.port().unwrap_or(port),
             security,
         })
+    }
+
+    /// An address, in the clear. `scheme` decides which proxy is asked.
+    pub fn at(scheme: &str, address: SocketAddr) -> Endpoint {
+        Endpoint {
+            scheme: scheme.to_owned(),
+            host: address.ip().to_string(),
+            port: address.port(),
+            security: Security::Plain,
+        }
     }
 
     /// Whether the host is this machine itself, so that nothing sent there can be overheard.

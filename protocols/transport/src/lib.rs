@@ -88,7 +88,7 @@ pub use sending::{read_some, BareCr, CanonicalLines, Pipeline};
 pub use socket::Socket;
 pub use status_reply::{Continuation, StatusReply};
 pub use stream::Stream;
-pub use tls::{Tls, TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE, NOT_RESUMED};
+pub use tls::{Tls, TlsFacts, TlsPolicy, TlsVersion, HANDSHAKE, NOT_RESUMED, NO_CLOSE_NOTIFY};
 pub use transcript::{Recorder, SessionWriter, Sink, Transcript};
 pub use url::{Host, Position, Url};
 pub use words::{Word, Words};

@@ -341,6 +341,10 @@ impl Tls {
     }
 }
 
+/// Why an end of the connection under TLS is none of the conversation.
+pub const NO_CLOSE_NOTIFY: &str =
+    "the connection ended without TLS close_notify, so something may be missing";
+
 /// What we were doing, in the errors of a handshake.
 pub const HANDSHAKE: &str = "the TLS handshake";
 

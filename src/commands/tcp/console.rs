@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use proto_transport::{Connection, Error, Result};
+use proto_transport::{Connection, Error, Result, NO_CLOSE_NOTIFY};
 use serde_json::{json, Map, Value};
 
 use super::hex::dump;
@@ -37,6 +37,8 @@ pub struct Console<'c> {
     lines: Option<LineEnds>,
     screen: Screen,
     sent: u64,
+    /// The peer has said its last.
+    is_over: bool,
 }
 
 impl<'c> Console<'c> {
@@ -58,6 +60,7 @@ impl<'c> Console<'c> {
             lines: Some(LineEnds::new(args.line_end())),
             screen: Screen::new(args.hex)?,
             sent: 0,
+            is_over: false,
         })
     }
 
@@ -80,10 +83,7 @@ impl<'c> Console<'c> {
             let input = input.map_err(|error| Error::io("reading stdin", error))?;
             let ready = self.connection.wait(reads.then(|| input.as_fd()), leave)?;
             if ready.peer {
-                let Some(heard) = self.connection.hear()? else {
-                    return self.leave();
-                };
-                self.screen.show(heard)?;
+                self.hear()?;
                 if self.lines.is_none() && self.args.wait.is_none() {
                     leave = Instant::now() + self.timeout;
                 }
@@ -91,10 +91,40 @@ impl<'c> Console<'c> {
             if ready.other && self.read()? {
                 leave = Instant::now() + self.args.wait.unwrap_or(self.timeout);
             }
+            if self.is_over {
+                return self.leave();
+            }
             if !ready.peer && !ready.other && Instant::now() >= leave {
                 return self.waited_enough();
             }
         }
+    }
+
+    /// Shows what the peer says, or notes that it says no more.
+    fn hear(&mut self) -> Result<()> {
+        let error = match self.connection.hear() {
+            Ok(Some(heard)) => return self.screen.show(heard),
+            Ok(None) => {
+                self.is_over = true;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if !self.is_usual(&error) {
+            return Err(error);
+        }
+        if !self.is_quiet {
+            crate::warn(&error.to_string());
+        }
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Whether this is how many servers end, Postfix and vsftpd among them: without close_notify, as
+    /// soon as we have ended. In the middle of a line, and where there are no lines, it is a loss.
+    fn is_usual(&self, error: &Error) -> bool {
+        let is_cut = matches!(error, Error::Closed { why, .. } if why == NO_CLOSE_NOTIFY);
+        is_cut && !self.args.raw && self.screen.last == b'\n'
     }
 
     /// The peer has said its last; what we still have to say it may yet take.
@@ -149,13 +179,9 @@ impl<'c> Console<'c> {
 
     /// Sends the rest, while the peer is heard, and tells that it was all.
     fn end_writing(&mut self) -> Result<()> {
-        while self.connection.queued() > 0 {
-            let ready = self.connection.wait(None, Instant::now() + LONG)?;
-            if ready.peer {
-                match self.connection.hear()? {
-                    Some(heard) => self.screen.show(heard)?,
-                    None => break,
-                }
+        while self.connection.queued() > 0 && !self.is_over {
+            if self.connection.wait(None, Instant::now() + LONG)?.peer {
+                self.hear()?;
             }
         }
         // A peer that went away meanwhile will be heard to have done so.
@@ -209,6 +235,8 @@ struct Screen {
     is_terminal: bool,
     is_hex: bool,
     received: u64,
+    /// The last byte that came.
+    last: u8,
     /// On a terminal: the beginning of a character, or a CR of which an LF may follow.
     waiting: Vec<u8>,
 }
@@ -223,6 +251,7 @@ impl Screen {
             is_terminal,
             is_hex,
             received: 0,
+            last: b'\n',
             waiting: Vec::new(),
         })
     }
@@ -230,6 +259,7 @@ impl Screen {
     fn show(&mut self, heard: &[u8]) -> Result<()> {
         let offset = self.received;
         self.received += heard.len() as u64;
+        self.last = heard.last().copied().unwrap_or(self.last);
         match (self.is_hex, self.is_terminal) {
             (true, _) => self.write(dump('<', offset, heard).as_bytes()),
             (false, false) => self.write(heard),

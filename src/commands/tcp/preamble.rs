@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use proto_transport::{Connection, Connector, Continuation, Endpoint, Error, Result, StatusReply};
 
-use crate::protocol::{Protocol, FTP_LINES, IMAP, NNTP, POP3, SMTP};
+use crate::protocol::{Protocol, FTP, IMAP, NNTP, POP3, SMTP};
 
 /// A protocol with a command that starts TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,7 +27,7 @@ impl Upgrade {
             Upgrade::Smtp => &SMTP,
             Upgrade::Pop3 => &POP3,
             Upgrade::Imap => &IMAP,
-            Upgrade::Ftp => &FTP_LINES,
+            Upgrade::Ftp => &FTP,
             Upgrade::Nntp => &NNTP,
         }
     }

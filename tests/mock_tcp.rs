@@ -1,0 +1,82 @@
+//! `proto mock tcp`: echo and its like.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proto_mock::tcp::HABITS;
+use serde_json::Value;
+
+use crate::harness::{authority, command, folder, proto, Running};
+use crate::tcp::typing;
+
+/// A mock that runs, its scheme and its port.
+pub fn start(arguments: &[&str]) -> (Running, String, String) {
+    let folder = folder();
+    let ports = folder.path().join("ports.json");
+    let child = command(&["mock"])
+        .args(arguments)
+        .args(["--ports-file", ports.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .spawn();
+    let running = Running(child.unwrap());
+    let started = Instant::now();
+    let text = loop {
+        match fs::read_to_string(&ports) {
+            Ok(text) => break text,
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "it does not start"
+        );
+    };
+    let ports: Value = serde_json::from_str(&text).unwrap();
+    let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+    (running, scheme.clone(), port.to_string())
+}
+
+#[test]
+fn habits() {
+    for (habit, heard) in [("echo", "Hi\r\n"), ("discard", ""), ("uppercase", "HI\r\n")] {
+        let (_running, scheme, port) = start(&["tcp", habit]);
+        assert_eq!(scheme, "tcp");
+        let run = typing(&["tcp", "localhost", &port], b"Hi\n").exits(0);
+        assert_eq!(run.text(), heard, "{habit}");
+    }
+    let (_running, _, port) = start(&["tcp", "daytime"]);
+    let run = typing(&["tcp", "localhost", &port], b"").exits(0);
+    assert!(run.text().ends_with(" +0000\r\n"), "{}", run.text());
+    let (_running, _, port) = start(&["tcp", "chargen", "--size", "100k"]);
+    let run = typing(&["tcp", "localhost", &port], b"").exits(0);
+    assert_eq!(run.stdout.len(), 100 * 1024);
+}
+
+#[test]
+fn tls_and_faults() {
+    let (_running, scheme, port) = start(&["tcp", "--tls"]);
+    assert_eq!(scheme, "tls");
+    let url = format!("tls://localhost:{port}");
+    let run = typing(&["tcp", &url, "--ca", &authority()], b"Hi").exits(0);
+    assert_eq!(run.text(), "Hi\r\n");
+    let (_running, _, port) = start(&["tcp", "--fault", "cut=1"]);
+    let run = typing(&["tcp", "localhost", &port], b"Hi").exits(0);
+    assert_eq!(run.text(), "H");
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    for mock in ["tcp", "udp"] {
+        let help = proto(&["mock", mock, "help"]).exits(0).text();
+        assert!(HABITS.iter().all(|(name, _)| help.contains(name)), "{help}");
+        proto(&["mock", mock, "shout"])
+            .exits(64)
+            .says("none of echo");
+        proto(&["mock", mock, "--fault", "nonsense"])
+            .exits(64)
+            .says("is not a fault");
+        let faults = proto(&["mock", mock, "--fault", "help"]).exits(0).text();
+        assert!(faults.contains("delay[=TIME]"));
+    }
+}
