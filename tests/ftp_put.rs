@@ -254,3 +254,14 @@ fn what_cannot_be_meant_is_refused() {
         assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
     }
 }
+
+#[test]
+fn a_time_that_cannot_be_set_is_no_loss() {
+    let ftp = Ftp::ruled(&["mfmt reply=550 No"]);
+    let place = place();
+    let arguments = ["ftp-put", "a.txt", &ftp.url("pub/"), "--report", "report"];
+    proto_in(place.path(), &arguments).exits(0);
+    assert!(ftp.ftp.files.get("pub/a.txt").is_some());
+    let record = record(place.path());
+    assert!(record["items"][0]["time"].as_str().unwrap().contains("550"));
+}

@@ -12,6 +12,7 @@ use proto_transport::{Error, Result};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::download::WORTH_RESUMING;
 use super::local::seconds;
 use super::{lasting, shown};
 use crate::cli::CommonArgs;
@@ -112,7 +113,7 @@ impl Uploads<'_> {
             return sending.directly(session, record);
         }
         let have = match (self.resume || goes_on, sending.size) {
-            (true, Some(size)) if self.kind == Type::Image => {
+            (true, Some(size)) if size >= WORTH_RESUMING && self.kind == Type::Image => {
                 let there = session.about(&sending.meanwhile)?.size;
                 there.filter(|there| *there <= size).unwrap_or(0)
             }
@@ -227,22 +228,40 @@ impl Sending<'_> {
             record.bytes.insert("sent".to_owned(), json!(sent));
         }
         result?;
-        let kind = self.uploads.kind;
-        if let Some(size) = self.size.filter(|_| kind == Type::Image) {
-            let told = session.about(path)?.size;
-            if let Some(told) = told.filter(|told| *told != size) {
-                let rule = format!("the server keeps {told} of {size} bytes, and said 226");
-                let error = session.connection().malformed(rule, b"");
-                let _ = session.delete(path);
-                return Err(error);
-            }
+        if self.uploads.kind == Type::Image {
+            self.check(session, path, have + sent)?;
         }
-        if let Some(modified) = self.modified {
-            if session.features().offers("MFMT") {
-                session.set_modified(path, modified)?;
-            }
+        self.give_time(session, path, record)
+    }
+
+    /// Whether the server keeps as many bytes as went.
+    fn check(&self, session: &mut Session, path: &Path, size: u64) -> Result<()> {
+        let told = session.about(path)?.size;
+        let Some(told) = told.filter(|told| *told != size) else {
+            return Ok(());
+        };
+        let rule = format!("the server keeps {told} of {size} bytes, and said 226");
+        let error = session.connection().malformed(rule, b"");
+        let _ = session.delete(path);
+        Err(error)
+    }
+
+    /// Gives the file there the time of the one here, where the server can. That it does not want to
+    /// is no loss.
+    fn give_time(&self, session: &mut Session, path: &Path, record: &mut Record) -> Result<()> {
+        let Some(modified) = self.modified else {
+            return Ok(());
+        };
+        if !session.features().offers("MFMT") {
+            return Ok(());
         }
-        Ok(())
+        match session.set_modified(path, modified) {
+            Err(error @ Error::Refused { .. }) => {
+                record.note("time", error.to_string());
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn rewind(&mut self) -> Result<()> {
