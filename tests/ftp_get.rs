@@ -451,3 +451,35 @@ fn an_account_is_told_to_who_asks() {
     )
     .exits(0);
 }
+
+#[test]
+fn a_session_is_never_used_for_another_user() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    let urls = [
+        ftp.url("pub/hello.txt"),
+        ftp.url_of_fred("pub/empty"),
+        ftp.url("pub/two%20words"),
+        ftp.url_of_fred("pub/empty").replace("fred", "ann"),
+    ];
+    let mut arguments = vec!["ftp-get", "-O"];
+    arguments.extend(urls[..3].iter().map(String::as_str));
+    proto_in(place.path(), &arguments).exits(0);
+    let users: Vec<String> = ftp
+        .heard()
+        .into_iter()
+        .filter(|line| line.starts_with("USER"))
+        .collect();
+    assert_eq!(users, ["USER anonymous", "USER fred"]);
+    // Two of the same name do not share a file.
+    let arguments = [
+        "ftp-get",
+        "-O",
+        "--force",
+        urls[1].as_str(),
+        urls[3].as_str(),
+    ];
+    proto_in(place.path(), &arguments)
+        .exits(74)
+        .says("same file name");
+}

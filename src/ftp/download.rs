@@ -123,6 +123,8 @@ impl Downloads<'_> {
             true => PartFile::resume(place, self.force)?,
             false => None,
         };
+        // What a listing tells may be in the server's zone, and so is what it is compared with later.
+        let listed = remote.modified;
         let remote = self.known(session, remote, earlier.is_some())?;
         let (mut part, mut have) = match earlier.and_then(|earlier| continued(earlier, &remote)) {
             Some((part, have)) if self.kind == Type::Image => (part, have),
@@ -145,7 +147,7 @@ impl Downloads<'_> {
         match result {
             Ok(()) => {
                 record.stage = Stage::Store;
-                if let Some(modified) = &remote.modified {
+                if let Some(modified) = &listed.or(remote.modified) {
                     set_time(part.file(), modified);
                 }
                 part.commit()?;

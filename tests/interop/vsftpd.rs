@@ -53,6 +53,7 @@ impl Vsftpd {
         fs::write(place.join("conf"), configuration(place, port, settings)).unwrap();
         let process = Command::new(vsftpd)
             .arg(place.join("conf"))
+            .env("TZ", "JST-9")
             .stdout(File::create(place.join("said")).unwrap())
             .spawn()
             .unwrap();
@@ -333,4 +334,18 @@ fn trees_are_mirrored_both_ways_and_only_what_has_changed() {
     let remove = server.url("in/new");
     run(place.path(), &["ftp-remove", "-r", &remove]).exits(0);
     assert!(!server.root().join("in/new").exists());
+}
+
+#[test]
+fn listings_in_the_zone_of_the_server_are_compared_with_themselves() {
+    let Some(server) = Vsftpd::start(&["use_localtime=YES"]) else {
+        return;
+    };
+    server.write("tree/large", &noise(2_000_000));
+    server.write("tree/small", b"x");
+    let place = folder();
+    let url = server.url("tree");
+    let mirror = ["ftp-mirror", url.as_str(), "copy"];
+    assert_eq!(rows(&run(place.path(), &mirror).exits(0)).len(), 2);
+    assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
 }
