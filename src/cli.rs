@@ -17,7 +17,7 @@ use crate::commands::{
     gopher_get, gopher_menu, http_get, http_head, imap_append, imap_fetch, imap_flag, imap_list,
     imap_move, imap_search, imap_watch, mail_check, mail_show, manual, mock, nntp_fetch,
     nntp_groups, nntp_overview, nntp_post, pop3_delete, pop3_fetch, pop3_list, smtp_probe,
-    smtp_send, tcp, udp,
+    smtp_send, tcp, telnet, udp,
 };
 use crate::credentials::CredentialArgs;
 use crate::protocol::Protocol;
@@ -112,6 +112,8 @@ pub enum Command {
     Tcp(Box<tcp::Args>),
     /// Send each line as a datagram and print what comes back, or listen
     Udp(Box<udp::Args>),
+    /// Talk to a host: at the terminal, from a pipe, or by a script
+    Telnet(Box<telnet::Args>),
     /// Run a server on loopback for testing, faults included
     Mock(Box<mock::Args>),
     /// Start the mock servers and run the headline jobs against them

@@ -162,11 +162,11 @@ pub struct Try {
 }
 
 /// Tries until it works, fails for good, or `--retry` is used up. `say` tells of each further try.
-pub fn retrying(
+pub fn retrying<T>(
     common: &CommonArgs,
     say: impl Fn(&str),
-    mut attempt: impl FnMut(&mut Try) -> Result<()>,
-) -> Result<()> {
+    mut attempt: impl FnMut(&mut Try) -> Result<T>,
+) -> Result<T> {
     let mut this = Try::default();
     loop {
         let result = attempt(&mut this);

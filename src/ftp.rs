@@ -22,6 +22,7 @@ pub mod walk;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto_auth::SaslCredentials;
 use proto_ftp::{Client, DataPolicy, Login, Mode, Modified, No, Path, Precision, Session, Target};
@@ -76,6 +77,8 @@ pub struct Service {
     is_private: bool,
     policy: DataPolicy,
     is_hasty: bool,
+    /// A session that nobody uses just now.
+    spare: Mutex<Option<Session>>,
 }
 
 impl Service {
@@ -117,6 +120,7 @@ impl Service {
                 allows_low_ports: false,
             },
             is_hasty: !args.no_pipelining,
+            spare: Mutex::default(),
         })
     }
 
@@ -143,8 +147,24 @@ impl Service {
         Ok(client)
     }
 
+    /// A session: one that was used before, or a new one.
+    fn open(&self, record: &mut Record) -> Result<Session> {
+        match self.spare().take().and_then(usable) {
+            Some(session) => {
+                record.connected(session.connection().facts(), true);
+                record.stage = Stage::Command;
+                Ok(session)
+            }
+            None => self.open_anew(record),
+        }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Session>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Connects, upgrades where that is asked for, and logs in.
-    pub fn open(&self, record: &mut Record) -> Result<Session> {
+    fn open_anew(&self, record: &mut Record) -> Result<Session> {
         let client = self.connector.once_more(|| self.reach(record))?;
         record.stage = Stage::Auth;
         let mut session = client.log_in(&self.login, self.is_private)?;
@@ -156,7 +176,7 @@ impl Service {
         Ok(session)
     }
 
-    /// Has a conversation: opens a session, and closes it when `act` is done with it.
+    /// Has a conversation; the next may go on with its session.
     pub fn converse<T>(
         &self,
         record: &mut Record,
@@ -164,8 +184,16 @@ impl Service {
     ) -> Result<T> {
         let mut session = self.open(record)?;
         let result = act(&mut session, record);
-        session.quit();
+        *self.spare() = usable(session);
         result
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(session) = self.spare().take() {
+            session.quit();
+        }
     }
 }
 
@@ -199,7 +227,9 @@ impl<'s> Link<'s> {
         record: &mut Record,
         mut act: impl FnMut(&mut Session, &mut Record, &mut bool) -> Result<T>,
     ) -> Result<T> {
-        let was_used = self.session.as_mut().is_some_and(Session::is_usable);
+        let spare = || self.service.spare().take();
+        self.session = self.session.take().or_else(spare).and_then(usable);
+        let was_used = self.session.is_some();
         let mut is_last = false;
         let result = self.once(record, &mut |session, record| {
             act(session, record, &mut is_last)
@@ -221,13 +251,13 @@ impl<'s> Link<'s> {
         record: &mut Record,
         act: &mut impl FnMut(&mut Session, &mut Record) -> Result<T>,
     ) -> Result<T> {
-        let mut session = match self.session.take().and_then(usable) {
+        let mut session = match self.session.take() {
             Some(session) => {
                 record.connected(session.connection().facts(), true);
                 record.stage = Stage::Command;
                 session
             }
-            None => self.service.open(record)?,
+            None => self.service.open_anew(record)?,
         };
         if !self.is_hasty {
             session.say_one_at_a_time();
@@ -238,10 +268,18 @@ impl<'s> Link<'s> {
         result
     }
 
-    /// Says goodbye.
+    /// Leaves the session to others, or says goodbye.
     pub fn close(&mut self) {
-        if let Some(session) = self.session.take() {
-            session.quit();
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        let mut spare = self.service.spare();
+        match *spare {
+            None => *spare = Some(session),
+            Some(_) => {
+                drop(spare);
+                session.quit();
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ mod script;
 mod smtp;
 mod sockets;
 mod store;
+mod terminal;
 mod tls_roots;
 mod trace;
 mod units;

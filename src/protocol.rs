@@ -68,6 +68,13 @@ pub const TCP: Protocol = Protocol {
     words: &NO_WORDS,
 };
 
+/// RFC 854.
+pub const TELNET: Protocol = Protocol {
+    name: "telnet",
+    alpn: &[],
+    words: &NO_WORDS,
+};
+
 /// Whatever is spoken in datagrams (RFC 768).
 pub const UDP: Protocol = Protocol {
     name: "udp",

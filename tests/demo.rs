@@ -18,6 +18,7 @@ fn the_demonstration_needs_nothing_and_shows_the_conversations() {
         ("imap-fetch imap://bob@127.0.0.1:", "stored "),
         ("pop3-fetch pop3://bob@127.0.0.1:", "stored "),
         ("mail-show inbox.mbox", "Hello from proto."),
+        ("ftp-get ftp://127.0.0.1:", "Hello from a mock server."),
         ("nntp-overview nntp://127.0.0.1:", "Re: Article 1"),
         (
             "gopher-get gopher://127.0.0.1:",
@@ -38,8 +39,10 @@ fn the_demonstration_needs_nothing_and_shows_the_conversations() {
         .says("S: 550 5.1.1 No such person")
         .says("C: RETR 1")
         .says(" UID FETCH 1 (")
+        .says("C: RETR pub/hello.txt")
         .says("C: OVER 1-3")
-        .says("C: /mock/text");
+        .says("C: /mock/text")
+        .says("C: NOOP");
 }
 
 #[test]
@@ -47,7 +50,7 @@ fn lines_are_explained_where_that_is_asked_for() {
     let run = proto(&["demo", "--explain"]).exits(0);
     assert!(run.text().contains("--explain\n"), "{}", run.text());
     for source in [
-        "RFC 9110", "RFC 5321", "RFC 9051", "RFC 1939", "RFC 3977", "RFC 1436",
+        "RFC 9110", "RFC 5321", "RFC 9051", "RFC 1939", "RFC 3977", "RFC 1436", "RFC 959",
     ] {
         assert!(run.stderr.contains(&format!("({source}")), "{source}");
     }

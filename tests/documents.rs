@@ -103,7 +103,7 @@ fn the_first_command_of_the_readme_runs_and_prints_what_it_shows() {
     // What is said on stderr and what is told on stdout may meet in more than one order.
     let shown = &blocks(&readme, "console")[0];
     let is_said = |line: &&str| {
-        let mut starts = ["C:", "S:", "C|", "S|", "proto:"].into_iter();
+        let mut starts = ["C:", "S:", "C|", "S|", "= ", "proto:"].into_iter();
         starts.any(|start| line.starts_with(start))
     };
     let (said, told): (Vec<&str>, Vec<&str>) = shown.lines().partition(is_said);
@@ -134,7 +134,7 @@ fn ci_runs_the_second_command_of_the_readme() {
     assert!(setup.contains("apt-get install -y gcc libc6-dev libssl-dev pkg-config"));
     let packages = "gcc libc6-dev libssl-dev pkg-config nginx postfix dovecot-core dovecot-lmtpd \
                     dovecot-pop3d dovecot-imapd vsftpd curl swaks mpop isync python3 inn2 \
-                    sasl2-bin libsasl2-modules gophernicus";
+                    sasl2-bin libsasl2-modules gophernicus inetutils-telnetd";
     assert!(ci.contains(packages));
 }
 

@@ -1,1 +1,237 @@
-//! `proto ftp-put`.
+//! `proto ftp-put`: files to an FTP server.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use proto_mock::Options;
+
+use crate::ftp_get::{files, record, rows, Ftp};
+use crate::harness::{authority, command, folder, proto_in, tls, Run};
+
+/// A folder with two files.
+fn place() -> tempfile::TempDir {
+    let place = folder();
+    fs::write(place.path().join("a.txt"), "one\ntwo\n").unwrap();
+    fs::write(place.path().join("b b"), vec![7; 2_500_000]).unwrap();
+    place
+}
+
+#[test]
+fn a_file_has_its_name_when_all_of_it_is_there() {
+    for options in [&[][..], &["--safe"], &["--no-pipelining"], &["--active"]] {
+        let ftp = Ftp::flawed(&[]);
+        let place = place();
+        let url = ftp.url("pub/");
+        let put = ["ftp-put", "a.txt", "b b", url.as_str(), "--json"];
+        let run = proto_in(place.path(), &[&put[..], options].concat()).exits(0);
+        assert_eq!(rows(&run).len(), 2);
+        assert_eq!(ftp.ftp.files.get("pub/a.txt").unwrap(), b"one\ntwo\n");
+        assert_eq!(ftp.ftp.files.get("pub/b b").unwrap().len(), 2_500_000);
+        assert!(ftp
+            .ftp
+            .files
+            .paths()
+            .iter()
+            .all(|path| !path.contains(".part")));
+        assert_eq!(
+            ftp.count_of("STOR pub/a.txt."),
+            1,
+            "another name: {:?}",
+            ftp.heard()
+        );
+        assert_eq!(ftp.count_of("RNTO"), 2);
+        // It has the time of its original.
+        let here = fs::metadata(place.path().join("a.txt"))
+            .unwrap()
+            .modified()
+            .unwrap();
+        let here = here
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        assert_eq!(
+            ftp.ftp.files.modified("pub/a.txt"),
+            i64::try_from(here).ok()
+        );
+        ftp.is_content();
+    }
+}
+
+#[test]
+fn nothing_is_replaced_unasked() {
+    let ftp = Ftp::flawed(&[]);
+    let place = place();
+    let url = ftp.url("pub/hello.txt");
+    proto_in(place.path(), &["ftp-put", "a.txt", &url])
+        .exits(69)
+        .says("--force");
+    assert_eq!(ftp.ftp.files.get("pub/hello.txt").unwrap(), b"Hello\n");
+    assert_eq!(ftp.count_of("STOR"), 0);
+    proto_in(place.path(), &["ftp-put", "a.txt", &url, "--force"]).exits(0);
+    assert_eq!(ftp.ftp.files.get("pub/hello.txt").unwrap(), b"one\ntwo\n");
+    let direct = ["ftp-put", "b b", &url, "--force", "--direct"];
+    proto_in(place.path(), &direct).exits(0);
+    assert_eq!(ftp.ftp.files.get("pub/hello.txt").unwrap().len(), 2_500_000);
+    assert_eq!(ftp.count_of("STOR pub/hello.txt"), 2);
+}
+
+#[test]
+fn folders_are_made_where_that_is_asked_for() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        let place = place();
+        let url = ftp.url("pub/x/y/");
+        let put = ["ftp-put", "a.txt", url.as_str()];
+        proto_in(place.path(), &put).exits(69);
+        proto_in(place.path(), &[&put[..], &["--mkdir"]].concat()).exits(0);
+        assert!(ftp.ftp.files.get("pub/x/y/a.txt").is_some());
+        let named = ftp.url("pub/z/name");
+        proto_in(place.path(), &["ftp-put", "a.txt", &named, "--mkdir"]).exits(0);
+        assert!(ftp.ftp.files.get("pub/z/name").is_some());
+        ftp.is_content();
+    }
+}
+
+#[test]
+fn stdin_and_text() {
+    let ftp = Ftp::flawed(&[]);
+    let url = ftp.url("pub/new;type=a");
+    let mut command = command(&["ftp-put", "-", &url]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"one\ntwo\n")
+        .unwrap();
+    Run::from(child.wait_with_output().unwrap()).exits(0);
+    let stored = ftp.ftp.files.get("pub/new").unwrap();
+    assert_eq!(
+        String::from_utf8(stored).unwrap().replace('\r', ""),
+        "one\ntwo\n"
+    );
+    assert_eq!(ftp.count_of("TYPE A"), 1);
+}
+
+#[test]
+fn what_broke_off_is_gone_on_with() {
+    let ftp = Ftp::ruled(&["cut=pub/* count=1 reply=1000000"]);
+    let place = place();
+    let url = ftp.url("pub/");
+    let put = ["ftp-put", "b b", url.as_str()];
+    proto_in(place.path(), &put).exits(75);
+    let again = [&put[..], &["--continue", "--report", "report"]].concat();
+    proto_in(place.path(), &again).exits(0);
+    assert_eq!(ftp.ftp.files.get("pub/b b").unwrap(), vec![7; 2_500_000]);
+    let resumed = record(place.path())["items"][0]["resumed_at"].as_u64();
+    assert_eq!(
+        resumed.is_some(),
+        ftp.count_of("APPE") == 1,
+        "{:?}",
+        ftp.heard()
+    );
+    ftp.is_content();
+}
+
+#[test]
+fn another_file_is_not_taken_for_the_rest() {
+    let ftp = Ftp::ruled(&["cut=pub/* count=1 drop reply=1000000"]);
+    let place = place();
+    let url = ftp.url("pub/");
+    let put = ["ftp-put", "b b", url.as_str(), "--continue"];
+    let _ = proto_in(place.path(), &put);
+    fs::write(place.path().join("b b"), vec![8; 2_400_000]).unwrap();
+    proto_in(place.path(), &put).exits(0);
+    assert_eq!(ftp.ftp.files.get("pub/b b").unwrap(), vec![8; 2_400_000]);
+    assert_eq!(ftp.count_of("APPE"), 0);
+}
+
+#[test]
+fn a_full_disk_and_a_server_that_lets_nothing_be_changed() {
+    let mut small = files();
+    small.room = Some(1_000_000);
+    let small = Ftp::with(small, Options::default());
+    let place = place();
+    let url = small.url("pub/");
+    let run = proto_in(place.path(), &["ftp-put", "b b", "a.txt", &url]);
+    assert_eq!(run.code, 69, "{}", run.stderr);
+    assert!(run.stderr.contains("552"), "{}", run.stderr);
+    // One that fails does not stop the others, and nothing of it lies about.
+    assert!(small.ftp.files.get("pub/a.txt").is_some());
+    assert!(small
+        .ftp
+        .files
+        .paths()
+        .iter()
+        .all(|path| !path.contains("b b")));
+    let mut fixed = files();
+    fixed.read_only = true;
+    let fixed = Ftp::with(fixed, Options::default());
+    proto_in(place.path(), &["ftp-put", "a.txt", &fixed.url("pub/")]).exits(69);
+    proto_in(place.path(), &["ftp-put", "none", &fixed.url("pub/")]).exits(74);
+}
+
+#[test]
+fn names_that_a_server_does_not_take_and_does_not_rename_to() {
+    let picky = Ftp::ruled(&["stor=*.part reply=553 This name is not allowed"]);
+    let place = place();
+    let url = picky.url("pub/");
+    proto_in(place.path(), &["ftp-put", "a.txt", &url]).exits(0);
+    assert!(picky.ftp.files.get("pub/a.txt").is_some());
+    let safe = ["ftp-put", "a.txt", &url, "--safe", "--force"];
+    proto_in(place.path(), &safe).exits(69).says("553");
+    let stiff = Ftp::ruled(&["rnto reply=550 No"]);
+    let url = stiff.url("pub/");
+    proto_in(place.path(), &["ftp-put", "a.txt", &url]).exits(69);
+    assert!(stiff
+        .ftp
+        .files
+        .paths()
+        .iter()
+        .all(|path| !path.contains("a.txt")));
+}
+
+#[test]
+fn tls_ends_uploads_properly() {
+    for (options, arguments) in [(Options::default(), &["--starttls"][..]), (tls(), &[])] {
+        let ftp = Ftp::with(files(), options);
+        let place = place();
+        let (url, ca) = (ftp.url("pub/"), authority());
+        let put = [
+            "ftp-put",
+            "b b",
+            "a.txt",
+            url.as_str(),
+            "--ca",
+            &ca,
+            "-j",
+            "2",
+        ];
+        proto_in(place.path(), &[&put[..], arguments].concat()).exits(0);
+        assert_eq!(ftp.ftp.files.get("pub/b b").unwrap(), vec![7; 2_500_000]);
+        ftp.is_content();
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let place = place();
+    for arguments in [
+        &["a.txt", "b b", "ftp://localhost:1/x"][..],
+        &["a.txt", "a.txt", "ftp://localhost:1/x/"],
+        &["-", "ftp://localhost:1/x/"],
+        &["a.txt", "http://localhost:1/x"],
+        &["a.txt"],
+        &["a.txt", "ftp://localhost:1/x", "--safe", "--direct"],
+        &["a.txt", "ftp://localhost:1/x", "--continue", "--direct"],
+    ] {
+        let run = proto_in(place.path(), &[&["ftp-put"], arguments].concat());
+        assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
+    }
+}

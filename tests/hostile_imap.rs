@@ -360,6 +360,8 @@ fn what_never_ends_is_ended() {
             ("CAPABILITY", "* CAPABILITY ", vec![b'x'; 4096], search, &[65]),
             ("LOGIN", "", b"* 1 EXISTS\r\n".repeat(500), search, &[65, 75]),
             ("LIST", "", b"* LIST () \"/\" a\r\n".repeat(500), &["imap-list"], &[65, 75]),
+            ("EXAMINE", "", b"* FLAGS (a)\r\n".repeat(500), search, &[65, 75]),
+            ("UID SEARCH", "", b"* SEARCH 1\r\n".repeat(500), search, &[65, 75]),
             ("LIST", "* LIST () \"/\" ", vec![b'x'; 4096], &["imap-list"], &[65]),
             ("LIST", "* LIST (", b"\\a ".repeat(1000), &["imap-list"], &[65]),
             ("UID SEARCH", "* SEARCH", b" 1 3".repeat(1000), search, &[65, 75]),

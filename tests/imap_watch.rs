@@ -162,8 +162,8 @@ fn signals_end_it_in_good_order() {
 /// A server that is waited for is no reason to go on when somebody insists.
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let imap = with(&["search delay=60s"], &[]);
-    let mut watch = Watch::begin(&imap, &["--timeout", "50s"], "UID SEARCH");
+    let imap = with(&["search delay=9s"], &[]);
+    let mut watch = Watch::begin(&imap, &["--json"], "EXAMINE");
     let pid = Pid::from_child(&watch.running.0);
     kill_process(pid, Signal::INT).unwrap();
     assert_eq!(watch.signal(Signal::TERM), None, "it was killed");

@@ -1,6 +1,7 @@
 //! `proto nntp-fetch`: articles into stores, each once.
 
 mod kills;
+mod rounds;
 
 use std::fs;
 use std::path::Path;
@@ -160,6 +161,42 @@ fn a_url_without_a_server_is_about_the_usual_one() {
     let mut command = command(&["nntp-fetch", "news:1@x"]);
     let run = Run::from(command.env_remove("NNTPSERVER").output().unwrap());
     run.exits(64).says("names no server");
+}
+
+#[test]
+fn files_in_articles_are_saved() {
+    let first = article("<1@x>", "begin 644 cat.txt\r\n#0V%T\r\n`\r\nend");
+    let header = String::from_utf8(article("<2@x>", "y")).unwrap();
+    let part = |number: u8, bytes: &[u8]| {
+        let begin = format!("=ybegin part={number} total=2 line=128 size=4 name=a.bin\r\n");
+        let range = format!("=ypart begin={} end={}\r\n", 2 * number - 1, 2 * number);
+        let end = format!("\r\n=yend size=2 part={number}\r\n");
+        let header = header.replace("2@x", &format!("y{number}@x"));
+        let coded: Vec<u8> = bytes.iter().map(|byte| byte.wrapping_add(42)).collect();
+        [
+            header.as_bytes(),
+            begin.as_bytes(),
+            range.as_bytes(),
+            &coded,
+            end.as_bytes(),
+        ]
+        .concat()
+    };
+    let (second, third) = (part(1, b"\xff\x00"), part(2, b"\x80."));
+    let news = with_articles(&[&first, &second, &third]);
+    let place = folder();
+    fetch(&news, "misc.test", place.path(), &STORE).exits(0);
+    let mail = place.path().join("mail");
+    let files = names(&mail).into_iter().map(|name| format!("mail/{name}"));
+    let files: Vec<String> = files.collect();
+    let mut arguments = vec!["mail-show", "--save-attachments", "out"];
+    arguments.extend(files.iter().map(String::as_str));
+    proto_in(place.path(), &arguments).exits(0);
+    let out = place.path().join("out");
+    assert_eq!(names(&out), ["a.bin.001", "a.bin.002", "cat.txt"]);
+    let parts = ["a.bin.001", "a.bin.002"].map(|name| fs::read(out.join(name)).unwrap());
+    assert_eq!(parts.concat(), b"\xff\x00\x80.");
+    assert_eq!(fs::read(out.join("cat.txt")).unwrap(), b"Cat");
 }
 
 #[test]

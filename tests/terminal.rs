@@ -21,14 +21,16 @@ use crate::harness::{command, folder, Run, Running, Web};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pseudo-terminal, and what was shown on it.
-struct Terminal {
+pub struct Terminal {
     keyboard: File,
-    inside: File,
+    /// What programs have of it.
+    pub inside: File,
     screen: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
-    fn new() -> Terminal {
+    /// A terminal of 100 columns and 24 rows.
+    pub fn new() -> Terminal {
         let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&outside).unwrap();
         unlockpt(&outside).unwrap();
@@ -59,7 +61,8 @@ impl Terminal {
         }
     }
 
-    fn end(&self) -> Stdio {
+    /// What a program has as stdin, stdout or stderr.
+    pub fn end(&self) -> Stdio {
         self.inside.try_clone().unwrap().into()
     }
 
@@ -79,31 +82,37 @@ impl Terminal {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Command {
+    /// The binary, with its stdin at this terminal.
+    pub fn run(&self, arguments: &[&str]) -> Command {
         self.command(&command(arguments))
     }
 
-    fn screen(&self) -> String {
+    /// All that was shown.
+    pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
+    /// Waits until this is shown.
     #[track_caller]
-    fn shows(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         until(|| self.screen().contains(text), || self.screen());
     }
 
-    fn echoes(&self) -> bool {
+    /// Whether what is typed is shown.
+    pub fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.inside).unwrap().local_modes;
         modes.contains(LocalModes::ECHO)
     }
 
-    fn types(&mut self, text: &str) {
+    /// Types.
+    pub fn types(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 }
 
+/// Waits until something happens.
 #[track_caller]
-fn until(mut happens: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
+pub fn until(mut happens: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
     let started = Instant::now();
     while !happens() {
         assert!(started.elapsed() < PATIENCE, "{}", otherwise());

@@ -3,10 +3,12 @@
 //! Each job is a command line that is shown and then run by the same code that runs it for a user,
 //! in a folder of its own that goes when the demonstration is over.
 
+mod ftp;
 mod gopher;
 mod mail;
 mod news;
 mod stage;
+mod tcp;
 mod web;
 
 use proto_transport::Result;
@@ -26,7 +28,14 @@ pub struct Args {
 }
 
 /// What is shown, in this order: a file each.
-const PARTS: [fn(&Stage) -> Result<()>; 4] = [web::show, mail::show, news::show, gopher::show];
+const PARTS: [fn(&Stage) -> Result<()>; 6] = [
+    web::show,
+    mail::show,
+    ftp::show,
+    news::show,
+    gopher::show,
+    tcp::show,
+];
 
 /// Runs every job and shows each conversation.
 pub fn run(args: &Args) -> Result<u8> {

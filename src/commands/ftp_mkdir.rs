@@ -5,6 +5,7 @@ use proto_transport::{without_password, Result};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::fetching::reported;
 use crate::ftp::trees::make_all;
 use crate::ftp::{named, shown, FtpArgs, Service};
@@ -30,13 +31,16 @@ pub fn run(args: &Args) -> Result<u8> {
     let url = without_password(target.url());
     reported("ftp-mkdir", url, &args.common, |record, _| {
         let service = Service::new(&target, &args.ftp, &args.common)?;
-        service.converse(record, |session, record| {
-            match args.parents {
-                true => make_all(session, &path)?,
-                false => drop(session.make_folder(&path)?),
-            }
-            record.items = vec![json!({ "path": shown(path.as_bytes()) })];
-            Ok(())
+        retrying(&args.common, crate::note, |this| {
+            service.converse(record, |session, record| {
+                this.is_last = true;
+                match args.parents {
+                    true => make_all(session, &path)?,
+                    false => drop(session.make_folder(&path)?),
+                }
+                record.items = vec![json!({ "path": shown(path.as_bytes()) })];
+                Ok(())
+            })
         })
     })
 }

@@ -1,17 +1,17 @@
-//! `proto ftp-remove URL...`: files, and with -r folders with all that is in them.
+//! `proto ftp-remove URL`: a file, or with -r a folder with all that is in it.
 
 use proto_ftp::{Kind, Path, Session, Target};
 use proto_transport::{without_password, Error, Result};
 use serde_json::Value;
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::fetching::reported;
 use crate::ftp::choice::Choice;
 use crate::ftp::fleet::Tally;
 use crate::ftp::walk::walk;
 use crate::ftp::{ends_all, named, FtpArgs, Service};
 use crate::progress::Progress;
-use crate::report::Record;
 use crate::rows::Rows;
 
 /// Remove files from an FTP server.
@@ -56,8 +56,11 @@ pub fn run(args: &Args) -> Result<u8> {
             args,
             tally: &tally,
         };
-        let result = service.converse(record, |session, record| {
-            removing.remove(session, &path, record)
+        let result = retrying(&args.common, crate::note, |this| {
+            service.converse(record, |session, _| {
+                this.is_last = true;
+                removing.remove(session, &path)
+            })
         });
         tally.conclude(record, codes);
         result
@@ -70,7 +73,7 @@ struct Removing<'a> {
 }
 
 impl Removing<'_> {
-    fn remove(&self, session: &mut Session, path: &Path, _: &mut Record) -> Result<()> {
+    fn remove(&self, session: &mut Session, path: &Path) -> Result<()> {
         if !self.args.recursive {
             let kind = match self.args.dir {
                 true => Kind::Folder,

@@ -5,6 +5,7 @@ use proto_transport::{without_password, Error, Result};
 use serde_json::json;
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::fetching::reported;
 use crate::ftp::{in_folder, last_part, lasting, named, shown, FtpArgs, Service};
 
@@ -33,15 +34,18 @@ pub fn run(args: &Args) -> Result<u8> {
     let url = without_password(target.url());
     reported("ftp-rename", url, &args.common, |record, _| {
         let service = Service::new(&target, &args.ftp, &args.common)?;
-        service.converse(record, |session, record| {
-            if !args.force && session.about(&to)?.size.is_some() {
-                let why = format!("{to} exists; --force replaces it");
-                return Err(lasting(session, "looking for the file", why));
-            }
-            session.rename(&from, &to)?;
-            let (from, to) = (shown(from.as_bytes()), shown(to.as_bytes()));
-            record.items = vec![json!({ "path": from, "renamed_to": to })];
-            Ok(())
+        retrying(&args.common, crate::note, |this| {
+            service.converse(record, |session, record| {
+                this.is_last = true;
+                if !args.force && session.about(&to)?.size.is_some() {
+                    let why = format!("{to} exists; --force replaces it");
+                    return Err(lasting(session, "looking for the file", why));
+                }
+                session.rename(&from, &to)?;
+                let (from, to) = (shown(from.as_bytes()), shown(to.as_bytes()));
+                record.items = vec![json!({ "path": from, "renamed_to": to })];
+                Ok(())
+            })
         })
     })
 }

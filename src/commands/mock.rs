@@ -8,6 +8,7 @@ mod nntp;
 mod pop3;
 mod smtp;
 mod tcp;
+mod telnet;
 mod udp;
 
 use std::fs::{self, File};
@@ -38,6 +39,7 @@ use self::nntp::NntpArgs;
 use self::pop3::Pop3Args;
 use self::smtp::SmtpArgs;
 use self::tcp::TcpArgs;
+use self::telnet::TelnetArgs;
 use self::udp::UdpArgs;
 
 /// Run a server on loopback for testing, faults included.
@@ -68,6 +70,8 @@ enum Kind {
     Tcp(TcpArgs),
     /// The same by UDP, and everything that a network may do to datagrams
     Udp(UdpArgs),
+    /// Ask who is there by Telnet, run a little shell, and fail on request
+    Telnet(TelnetArgs),
     /// Play the server's side of a recorded conversation
     Replay(ReplayArgs),
 }
@@ -139,6 +143,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Gopher(args) => &args.listen,
         Kind::Tcp(args) => &args.listen,
         Kind::Udp(args) => return udp::run(args),
+        Kind::Telnet(args) => &args.listen,
         Kind::Replay(args) => &args.listen,
     };
     if listen.fault.iter().any(|fault| fault == "help") {
@@ -155,6 +160,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Kind::Gopher(args) => gopher::run(args),
         Kind::Tcp(args) => tcp::run(args),
         Kind::Udp(args) => udp::run(args),
+        Kind::Telnet(args) => telnet::run(args),
         Kind::Replay(args) => replay(args),
     }
 }

@@ -34,6 +34,7 @@ pub mod pop3_list;
 pub mod smtp_probe;
 pub mod smtp_send;
 pub mod tcp;
+pub mod telnet;
 pub mod udp;
 
 use proto_transport::Result;
@@ -74,6 +75,7 @@ pub fn run(command: Command) -> Result<u8> {
         Command::GopherMenu(args) => gopher_menu::run(&args),
         Command::Tcp(args) => tcp::run(&args),
         Command::Udp(args) => udp::run(&args),
+        Command::Telnet(args) => telnet::run(&args),
         Command::Mock(args) => mock::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),

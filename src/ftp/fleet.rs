@@ -16,7 +16,7 @@ use crate::download::retrying;
 use crate::exit_code::exit_code;
 use crate::parallel;
 use crate::progress::Progress;
-use crate::report::Record;
+use crate::report::{Record, Stage};
 use crate::rows::Rows;
 
 /// Something to be done on a server.
@@ -61,21 +61,20 @@ impl Fleet<'_> {
         let is_one_server = jobs
             .windows(2)
             .all(|pair| matches!(pair, [a, b] if ptr::eq(a.service, b.service)));
-        let (workers, begun) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let workers = usize::from(self.connections).min(jobs.len());
+        let (refused, begun) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let is_over = AtomicBool::new(false);
-        parallel::run(usize::from(self.connections), jobs, |mut queue| {
+        parallel::run(workers, jobs, |mut queue| {
             let mut link: Option<Link<'_>> = None;
-            let is_first = workers.fetch_add(1, Ordering::Relaxed) == 0;
             // A server may allow fewer connections than we want; those that it allows do all of it.
-            if let (true, false, Some(job)) = (is_one_server, is_first, jobs.first()) {
+            if let (true, 2.., Some(job)) = (is_one_server, workers, jobs.first()) {
                 let mut more = Link::new(job.service);
                 let mut record = Record::new(self.command, "");
                 if let Err(error) = more.run(&mut record, |_, _, _| Ok(())) {
-                    if self.common.looking.verbose {
-                        self.progress
-                            .say(&format!("proto: one connection less: {error}"));
+                    let is_last = refused.fetch_add(1, Ordering::Relaxed) + 1 == workers;
+                    if !is_last {
+                        return self.mention(&error);
                     }
-                    return;
                 }
                 link = Some(more);
             }
@@ -96,14 +95,26 @@ impl Fleet<'_> {
                 let (record, result) = self.attend(&mut way, job, follows, &act);
                 link = Some(way);
                 self.progress.done();
+                // The next job would find the same closed door.
+                let is_shut = is_one_server && result.is_err() && has_no_session(&record);
                 if is_one_server && result.as_ref().is_err_and(ends_the_fleet) {
                     is_over.store(true, Ordering::Relaxed);
                 }
                 done(job, record, result);
+                if is_shut {
+                    break;
+                }
             }
             link.into_iter().for_each(|mut link| link.close());
         });
         jobs.len().saturating_sub(begun.into_inner())
+    }
+
+    fn mention(&self, error: &Error) {
+        if self.common.looking.verbose {
+            self.progress
+                .say(&format!("proto: one connection less: {error}"));
+        }
     }
 
     fn attend<W>(
@@ -135,6 +146,12 @@ impl Fleet<'_> {
         record.ended(&result);
         (record, result)
     }
+}
+
+/// Whether it came to nothing before anything was asked for.
+fn has_no_session(record: &Record) -> bool {
+    use Stage::{Auth, Connect, Greeting, Resolve, Tls};
+    matches!(record.stage, Resolve | Connect | Tls | Greeting | Auth)
 }
 
 /// Whether an error would meet every other job too.

@@ -94,13 +94,12 @@ pub fn check(name: &[u8]) -> Result<()> {
         .into_iter()
         .any(|chunk| chunk.valid().chars().any(is_harmful));
     match is_dots || is_path || is_harmful {
-        true => Err(writing(
-            Path::new(&escaped(name)),
-            io::Error::new(
-                ErrorKind::InvalidInput,
-                "the server's name is none for a file here",
-            ),
-        )),
+        true => Err(Error::Malformed {
+            peer: "the server".to_owned(),
+            doing: "naming files".to_owned(),
+            rule: "a name must be one that a file here can have".to_owned(),
+            excerpt: escaped(name),
+        }),
         false => Ok(()),
     }
 }

@@ -14,10 +14,11 @@ use serde_json::{json, Value};
 use super::choice::Choice;
 use super::download::{Downloads, Remote};
 use super::fleet::{Fleet, Job, Tally};
-use super::local::{check, Item, Place};
+use super::local::{Item, Place};
 use super::upload::{Source, Uploads};
 use super::walk::{walk, Found, Stray, Tree};
 use super::{in_folder, Service};
+use crate::download::retrying;
 use crate::exit_code::{exit_code, PROTOCOL};
 use crate::output::writing;
 use crate::report::{Record, Stage};
@@ -53,14 +54,17 @@ impl Way<'_> {
 
     /// What is in the tree. What could not be listed is told, and counts as a failure.
     pub fn look(&self, choice: &Choice, record: &mut Record) -> Result<Tree> {
-        let tree = self.service.converse(record, |session, record| {
-            record.stage = Stage::Transfer;
-            let tree = walk(session, self.root(), choice, true)?;
-            // Some servers have an empty listing for what is not there.
-            if let (true, Some(root)) = (tree.is_empty(), self.root()) {
-                session.change_folder(root)?;
-            }
-            Ok(tree)
+        let say = |text: &str| self.fleet.progress.say(text);
+        let tree = retrying(self.fleet.common, say, |_| {
+            self.service.converse(record, |session, record| {
+                record.stage = Stage::Transfer;
+                let tree = walk(session, self.root(), choice, true)?;
+                // Some servers have an empty listing for what is not there.
+                if let (true, Some(root)) = (tree.is_empty(), self.root()) {
+                    session.change_folder(root)?;
+                }
+                Ok(tree)
+            })
         })?;
         for (below, stray) in &tree.strays {
             let code = match stray {
@@ -259,9 +263,4 @@ pub fn make_all(session: &mut Session, path: &Path) -> Result<()> {
 fn is_there(session: &mut Session, path: &Path, error: &Error) -> bool {
     let is_no = matches!(No::of(error), Some(No::Missing | No::Name | No::Other));
     is_no && session.is_folder(path).unwrap_or(false)
-}
-
-/// Whether every part of a path may be a name here.
-pub fn has_good_names(below: &[u8]) -> Result<()> {
-    below.split(|byte| *byte == b'/').try_for_each(check)
 }

@@ -156,10 +156,9 @@ impl Uploads<'_> {
             }
         };
         // The name tells of which content it is a part, so that no other is gone on with.
-        let about = format!("{size:?} {modified:?} {}", std::process::id());
         let about = match size {
             Some(size) => format!("{size} {modified:?}"),
-            None => about,
+            None => format!("process {}", std::process::id()),
         };
         let digest = hexadecimal(&Sha256::digest(about.as_bytes()));
         let mark = format!(".{}.part", digest.get(..8).unwrap_or_default());

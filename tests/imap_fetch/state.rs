@@ -1,12 +1,34 @@
 //! What is remembered from run to run, and what is not lost by what goes wrong.
 
 use super::*;
+use proto_mock::mailbox::MailStore;
 
 fn invalidate(imap: &Imap) {
     imap.account().change(|mailboxes| {
         let id = mailboxes.get("INBOX").unwrap().id();
         mailboxes.invalidate(id);
     });
+}
+
+/// A mailbox whose UIDVALIDITY is that of all others like it.
+fn twin(messages: &[&[u8]], flaw: &str) -> Imap {
+    let mut server = ImapServer::default();
+    server.store = MailStore::default().with_uid_validity(7).into();
+    let flaw = (!flaw.is_empty()).then(|| flaw.parse().unwrap());
+    server.flaws.extend(flaw);
+    let account = server.store.account("fred").unwrap();
+    for message in messages {
+        account.deliver(message).unwrap();
+    }
+    Imap::with(server, Options::default())
+}
+
+/// Fetches from one server what another is said to have.
+fn fetch_instead(url: &str, imap: &Imap, folder: &Path, store: &str) -> Run {
+    let to = format!("127.0.0.1:{}", imap.server.address().port());
+    let options = ["--connect-to", &to, store, "mail"];
+    let mut command = fetching(url, folder, &options);
+    Run::from(command.output().unwrap()).exits(0)
 }
 
 #[test]
@@ -30,7 +52,7 @@ fn each_mailbox_has_a_state_of_its_own() {
 }
 
 #[test]
-fn what_is_gone_is_forgotten() {
+fn what_is_gone_is_noted() {
     let imap = imap(3);
     let folder = folder();
     let options = ["--maildir", "mail", "--state", "state"];
@@ -42,9 +64,23 @@ fn what_is_gone_is_forgotten() {
     let some = [&options[..], &["3", "--new"]].concat();
     fetch(&imap, folder.path(), &some).exits(0);
     let state = || fs::read_to_string(folder.path().join("state")).unwrap();
-    assert!(!state().contains("\n- "));
+    assert!(!state().contains("\n? "));
     fetch(&imap, folder.path(), &options).exits(0);
-    assert_eq!(state().matches("\n- ").count(), 1, "{}", state());
+    assert_eq!(state().matches("\n? ").count(), 1, "{}", state());
+}
+
+#[test]
+fn a_listing_that_is_empty_once_brings_no_mail_again() {
+    let all = [1, 2, 3].map(|number| message(number, number));
+    let all: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+    let (imap, empty) = (twin(&all, ""), twin(&[], ""));
+    let folder = folder();
+    let url = imap.url("INBOX");
+    let counts = [(&imap, 3), (&empty, 0), (&imap, 0)].map(|(imap, count)| {
+        let run = fetch_instead(&url, imap, folder.path(), "--mbox");
+        (run.text().lines().count(), count)
+    });
+    assert!(counts.iter().all(|(is, wanted)| is == wanted), "{counts:?}");
 }
 
 #[test]
@@ -84,22 +120,17 @@ fn uids_that_mean_other_messages_now_cost_no_mail() {
         ("uid-not-sticky", "UIDNOTSTICKY"),
     ] {
         for store in ["--maildir", "--mbox"] {
-            let before = with(4, flaw, &[], &[]);
-            let mut server = imap_of(&[&message(1, 1), &message(2, 2), &message(9, 9)]);
-            server.flaws = before.imap.flaws.clone();
-            let after = Imap::with(server, Options::default());
+            let all = [1, 2, 3, 4, 9].map(|number| message(number, number));
+            let all: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+            let before = twin(&all[..4], flaw);
+            let after = twin(&[all[0], all[1], all[4]], flaw);
             let folder = folder();
             let url = before.url("INBOX");
-            let fetch = |imap: &Imap, code| {
-                let to = format!("127.0.0.1:{}", imap.server.address().port());
-                let options = ["--connect-to", &to, store, "mail"];
-                let mut command = fetching(&url, folder.path(), &options);
-                Run::from(command.output().unwrap()).exits(code)
-            };
-            assert_eq!(uids(&fetch(&before, 0), "stored"), [1, 2, 3, 4]);
-            let run = fetch(&after, 0).says(told);
+            let fetch = |imap: &Imap| fetch_instead(&url, imap, folder.path(), store);
+            assert_eq!(uids(&fetch(&before), "stored"), [1, 2, 3, 4]);
+            let run = fetch(&after).says(told);
             assert_eq!(uids(&run, "stored"), [3], "{flaw}: {run:?}");
-            assert_eq!(fetch(&after, 0).text(), "", "{flaw}");
+            assert_eq!(fetch(&after).text(), "", "{flaw}");
             if store == "--maildir" {
                 let stored = stored(folder.path());
                 assert!(stored.contains(&message(9, 9)) && stored.len() == 5);

@@ -107,34 +107,48 @@ fn five_thousand_articles_come_once() {
             body.as_bytes(),
         )
     }));
-    for (way, more) in [("", &[][..]), ("", &["--compress"]), ("tls", &[])] {
+    let place = folder();
+    let url = inn.url("", group);
+    let fetch = |limit: &str| {
+        let store = ["--maildir", "Mail", "--state", "state", "--json"];
+        let arguments = [&["nntp-fetch", &url, "--limit", limit], &store[..]].concat();
+        inn.proto_in(place.path(), &arguments).exits(0)
+    };
+    assert_eq!(rows(&fetch("1700")).len(), 1_700);
+    assert_eq!(rows(&fetch("99999")).len(), MANY - 1_700);
+    assert_eq!(fetch("99999").text(), "");
+    let stored = stored(place.path());
+    assert_eq!(stored.len(), MANY);
+    let mut numbers = Vec::new();
+    for text in stored {
+        let text = String::from_utf8(text).unwrap();
+        let (_, body) = text.split_once("\n\n").unwrap();
+        let (number, rest) = body.strip_prefix('.').unwrap().split_once('\n').unwrap();
+        let number: usize = number.parse().unwrap();
+        assert_eq!(rest, format!("{}\n", "x".repeat(number % 1_000)));
+        numbers.push(number);
+    }
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..MANY));
+    // The same however it comes.
+    let way = |way: &str, more: &[&str]| {
         let place = folder();
         let url = inn.url(way, group);
-        let store = ["--maildir", "Mail", "--state", "state", "--json"];
-        let fetch = |limit: &str| {
-            let limit = ["--limit", limit];
-            inn.proto_in(
-                place.path(),
-                &[&["nntp-fetch", &url], &store[..], more, &limit].concat(),
-            )
-        };
-        assert_eq!(rows(&fetch("1700").exits(0)).len(), 1_700);
-        assert_eq!(rows(&fetch("99999").exits(0)).len(), MANY - 1_700);
-        assert_eq!(fetch("99999").exits(0).text(), "");
-        let mut all = stored(place.path());
-        assert_eq!(all.len(), MANY);
-        let mut numbers = Vec::new();
-        for text in &mut all {
-            let text = String::from_utf8(std::mem::take(text)).unwrap();
-            let (_, body) = text.split_once("\n\n").unwrap();
-            let (number, rest) = body.strip_prefix('.').unwrap().split_once('\n').unwrap();
-            let number: usize = number.parse().unwrap();
-            assert_eq!(rest, format!("{}\n", "x".repeat(number % 1_000)));
-            numbers.push(number);
-        }
-        numbers.sort_unstable();
-        assert!(numbers.into_iter().eq(0..MANY));
-    }
+        let store = ["--mbox", "mbox", "--state", "state"];
+        let arguments = [&["nntp-fetch", &url, "1-500"], &store[..], more].concat();
+        let run = inn.proto_in(place.path(), &arguments).exits(0);
+        assert_eq!(run.text().lines().count(), 500);
+        let mbox = fs::read_to_string(place.path().join("mbox")).unwrap();
+        // Each separator line tells when it was written.
+        let lines = mbox.lines().filter(|line| !line.starts_with("From "));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        (text, run.stderr)
+    };
+    let (plain, _) = way("", &[]);
+    let (compressed, said) = way("", &["--compress", "--trace"]);
+    assert!(said.contains("C: COMPRESS DEFLATE"));
+    assert!(compressed == plain);
+    assert!(way("tls", &[]).0 == plain);
 }
 
 /// Bodies that test how bytes pass.

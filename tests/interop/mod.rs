@@ -14,6 +14,7 @@ mod postfix;
 mod postfix_amounts;
 mod smtp_sink;
 mod starttls;
+mod telnetd;
 mod vsftpd;
 
 use std::io::Write;

@@ -15,6 +15,7 @@
 //! | [`Maildrop`](pop3::Maildrop) | a service that gives mail out, by POP3 |
 //! | [`ImapServer`](imap::ImapServer) | a service that keeps mail, by IMAP |
 //! | [`GopherServer`](gopher::GopherServer) | a service of menus and files, by Gopher |
+//! | [`TelnetServer`](telnet::TelnetServer) | a service with a login and a little shell, by Telnet |
 //! | [`NewsServer`](nntp::NewsServer) | a service that keeps news, by NNTP |
 //! | [`SmallServer`](tcp::SmallServer), [`DatagramServer`](udp::DatagramServer) | echo and its like, by TCP and UDP |
 //! | [`FtpServer`](ftp::FtpServer) | a service of files, by FTP |
@@ -71,6 +72,7 @@ mod server;
 pub mod smtp;
 mod stop;
 pub mod tcp;
+pub mod telnet;
 mod tls;
 mod trap;
 pub mod udp;

@@ -75,9 +75,66 @@ pub const WORDS: Words = Words {
         word(
             "-ERR [AUTH]",
             "no: these credentials are not good",
-            "RFC 3206 section 4",
+            "RFC 3206 section 5",
         ),
         word(".", "the end of a list or message", "RFC 1939 section 3"),
+        word("TOP", "capability: headers alone", "RFC 2449 section 6.1"),
+        word(
+            "USER",
+            "capability: a login by name and password",
+            "RFC 2449 section 6.2",
+        ),
+        word("SASL", "capability: ways to log in", "RFC 2449 section 6.3"),
+        word(
+            "RESP-CODES",
+            "capability: answers say why in brackets",
+            "RFC 2449 section 6.4",
+        ),
+        word(
+            "LOGIN-DELAY",
+            "capability: so many seconds between two logins",
+            "RFC 2449 section 6.5",
+        ),
+        word(
+            "PIPELINING",
+            "capability: commands may come ahead of the answers",
+            "RFC 2449 section 6.6",
+        ),
+        word(
+            "EXPIRE",
+            "capability: so many days messages are kept",
+            "RFC 2449 section 6.7",
+        ),
+        word(
+            "UIDL",
+            "capability: names by which messages are known again",
+            "RFC 2449 section 6.8",
+        ),
+        word(
+            "IMPLEMENTATION",
+            "capability: what program answers",
+            "RFC 2449 section 6.9",
+        ),
+        word(
+            "AUTH-RESP-CODE",
+            "capability: answers say whether the credentials were at fault",
+            "RFC 3206 section 6",
+        ),
+        word(
+            "STLS",
+            "capability: the connection can be encrypted",
+            "RFC 2595 section 4",
+        ),
+        word(
+            "UTF8",
+            "capability: addresses and names may be international",
+            "RFC 6856 section 2",
+        ),
+        word(
+            "LANG",
+            "capability: answers in other languages",
+            "RFC 6856 section 3",
+        ),
     ],
     has_tags: false,
 };

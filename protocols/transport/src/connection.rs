@@ -314,6 +314,16 @@ impl Connection {
             .is_some_and(|stream| stream.is_readable())
     }
 
+    /// Urgent data stays in its place among the rest.
+    pub fn keep_urgent_in_place(&mut self) -> Result<()> {
+        match &mut self.stream {
+            Some(stream) => stream
+                .keep_urgent_in_place()
+                .map_err(|error| self.closed(error.to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// Whether everything was sent and every body was read to its end.
     pub fn is_in_step(&self) -> bool {
         !self.out_of_step && !self.cut_short
@@ -367,6 +377,23 @@ impl Connection {
         self.output.extend_from_slice(secret);
         match &self.recorder {
             Some(recorder) => recorder.secret_line(Side::Client, shown, secret),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues bytes that the transcript does not show; [`Connection::record_secret`] says once that
+    /// there was something.
+    pub fn say_hidden(&mut self, bytes: &[u8]) -> Result<()> {
+        self.can_say()?;
+        self.output.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Shows a placeholder for a line that was hidden, for conversations in which a secret is said
+    /// piece by piece.
+    pub fn record_secret(&mut self, secret: &[u8]) -> Result<()> {
+        match &self.recorder {
+            Some(recorder) => recorder.secret_line(Side::Client, b"", secret),
             None => Ok(()),
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn dial(
     let started = Instant::now();
     let mut waiting = addresses.iter().copied();
     let mut under_way: Vec<Attempt> = Vec::new();
-    let mut failures: Vec<String> = Vec::new();
+    let mut failures = Failures::default();
     loop {
         if Instant::now() >= deadline {
             return Err(timed_out(peer, started));
@@ -46,7 +46,7 @@ pub(crate) fn dial(
                     Some(Instant::now() + HEAD_START)
                 }
                 Err(error) => {
-                    failures.push(format!("{address}: {error}"));
+                    failures.push(address, &error);
                     // What has failed already needs no head start.
                     Some(Instant::now())
                 }
@@ -72,7 +72,34 @@ pub(crate) fn dial(
             }
         }
         if under_way.is_empty() && waiting.len() == 0 {
-            return Err(nobody(peer, failures.join("; ")));
+            return Err(failures.told(peer));
+        }
+    }
+}
+
+/// Why attempts have failed.
+#[derive(Default)]
+struct Failures {
+    told: Vec<String>,
+    /// Somebody did accept, and was gone before we looked: a refusal is another error.
+    hung_up: bool,
+}
+
+impl Failures {
+    fn push(&mut self, address: SocketAddr, error: &io::Error) {
+        self.hung_up |= error.kind() == io::ErrorKind::ConnectionReset;
+        self.told.push(format!("{address}: {error}"));
+    }
+
+    fn told(&self, peer: &str) -> Error {
+        let why = self.told.join("; ");
+        match self.hung_up {
+            true => Error::Closed {
+                peer: peer.to_owned(),
+                doing: CONNECTING.to_owned(),
+                why,
+            },
+            false => nobody(peer, why),
         }
     }
 }
@@ -136,11 +163,7 @@ fn begin(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Attempt> {
 
 /// Waits until an attempt succeeds (it is taken out and given back), one fails (it is taken out) or
 /// `until` is reached.
-fn wait(
-    attempts: &mut Vec<Attempt>,
-    failures: &mut Vec<String>,
-    until: Instant,
-) -> Option<Attempt> {
+fn wait(attempts: &mut Vec<Attempt>, failures: &mut Failures, until: Instant) -> Option<Attempt> {
     let left = until.saturating_duration_since(Instant::now());
     // Rounded up, so that a wait never ends just before its time and spins.
     let left = Timespec {
@@ -160,7 +183,7 @@ fn wait(
     match attempt.socket.take_error() {
         Ok(None) => Some(attempt),
         Ok(Some(error)) | Err(error) => {
-            failures.push(format!("{}: {error}", attempt.address));
+            failures.push(attempt.address, &error);
             None
         }
     }
@@ -242,6 +265,17 @@ mod tests {
         for address in addresses {
             assert!(error.contains(&address.to_string()), "{error}");
         }
+    }
+
+    #[test]
+    fn a_reset_is_of_somebody_who_was_there() {
+        let mut failures = Failures::default();
+        failures.push(closed_port(), &io::ErrorKind::ConnectionRefused.into());
+        let error = failures.told("test");
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        failures.push(closed_port(), &io::ErrorKind::ConnectionReset.into());
+        let error = failures.told("test");
+        assert!(matches!(error, Error::Closed { .. }), "{error}");
     }
 
     #[test]

@@ -230,6 +230,13 @@ impl Stream for Socket {
         Some(self.wire.as_fd())
     }
 
+    fn keep_urgent_in_place(&mut self) -> io::Result<()> {
+        match &self.wire {
+            Wire::Tcp(stream) => socket2::SockRef::from(stream).set_out_of_band_inline(true),
+            Wire::Unix(_) => Ok(()),
+        }
+    }
+
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {
         // Taken out, so that a pipe with bytes left in it after an error is not used again.
         let pipe = match self.pipe.take() {

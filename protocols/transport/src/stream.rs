@@ -32,6 +32,12 @@ pub trait Stream: Read + Write + Send {
         None
     }
 
+    /// Urgent data (RFC 9293 section 3.8.5) stays in its place among the rest, where the stream
+    /// knows such a thing.
+    fn keep_urgent_in_place(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Moves up to `count` bytes to `file` without looking at them. `None` where this stream
     /// cannot do so; `Some(0)` is the end of the stream.
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {
@@ -67,6 +73,10 @@ impl Stream for Box<dyn Stream> {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         (**self).descriptor()
+    }
+
+    fn keep_urgent_in_place(&mut self) -> io::Result<()> {
+        (**self).keep_urgent_in_place()
     }
 
     fn splice_to(&mut self, file: &File, count: u64) -> io::Result<Option<u64>> {

@@ -49,15 +49,26 @@ impl Words {
             Side::Client => self.said,
             Side::Server => self.heard,
         };
+        let as_inner = as_inner_line(&line).filter(|_| side == Side::Server);
+        let lines = [Some(line), as_inner];
         let begins = |word: &&Word| {
-            let start = line.get(..word.begins.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(word.begins))
+            let starts = lines.iter().flatten();
+            let mut starts = starts.filter_map(|line| line.get(..word.begins.len()));
+            starts.any(|start| start.eq_ignore_ascii_case(word.begins))
         };
         words
             .iter()
             .filter(begins)
             .max_by_key(|word| word.begins.len())
     }
+}
+
+/// `250 AUTH` as `250-AUTH`: what the last line of a reply tells is told in the others, too
+/// (RFC 5321 section 4.2.1).
+fn as_inner_line(line: &str) -> Option<String> {
+    let (code, rest) = line.split_once(' ')?;
+    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    is_code.then(|| format!("{code}-{rest}"))
 }
 
 /// `* 12 EXISTS` as `* n EXISTS`, and `a1 OK` as `tag OK`.
@@ -112,5 +123,23 @@ mod tests {
         };
         assert!(plain.of(Side::Client, "UID").is_some());
         assert!(plain.of(Side::Client, "a1 UID").is_none());
+    }
+
+    #[test]
+    fn the_last_line_of_a_reply_means_the_same_as_another() {
+        const WORDS: Words = Words {
+            said: &[Words::word("250-AUTH", "never said", "1")],
+            heard: &[
+                Words::word("250", "yes", "2"),
+                Words::word("250-AUTH", "logins", "3"),
+            ],
+            has_tags: false,
+        };
+        let source = |side, line| WORDS.of(side, line).map(|word| word.source);
+        assert_eq!(source(Side::Server, "250-AUTH PLAIN"), Some("3"));
+        assert_eq!(source(Side::Server, "250 AUTH PLAIN"), Some("3"));
+        assert_eq!(source(Side::Server, "250 2.1.0 Ok"), Some("2"));
+        assert_eq!(source(Side::Server, "250"), Some("2"));
+        assert_eq!(source(Side::Client, "250 AUTH"), None);
     }
 }

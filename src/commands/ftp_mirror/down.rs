@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Mirror;
 use crate::ftp::download::{is_same, Downloads, Remote};
 use crate::ftp::local::{tree, Item, Place};
-use crate::ftp::trees::{fetch, has_good_names, skip};
+use crate::ftp::trees::{fetch, skip};
 use crate::ftp::walk::{Found, Tree};
 use crate::output::writing;
 use crate::report::Record;
@@ -65,7 +65,7 @@ impl Mirror<'_> {
     fn wanted<'t>(&self, there: &'t Tree, place: &Place) -> (Vec<&'t Found>, Vec<&'t Found>) {
         let (mut folders, mut files) = (Vec::new(), Vec::new());
         for found in &there.found {
-            let to = match has_good_names(&found.below).and_then(|()| place.path(&found.below)) {
+            let to = match place.path(&found.below) {
                 Ok(to) => to,
                 Err(error) => {
                     self.way.tally.failed(&found.below, &error);

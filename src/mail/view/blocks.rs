@@ -123,7 +123,8 @@ fn push_uuencoded(bytes: &mut Vec<u8>, line: &[u8]) -> bool {
 
 fn yencoded<'t>(line: &[u8], mut rest: &'t [u8]) -> Option<(Block, &'t [u8])> {
     let keywords = line.strip_prefix(b"=ybegin ")?;
-    keyword(keywords, "size=")?;
+    let size = keyword(keywords, "size=")?;
+    let part = keyword(keywords, "part=").and_then(|text| text.parse::<u32>().ok());
     let at = memchr::memmem::find(keywords, b" name=")?;
     let name = keywords.get(at + 6..).unwrap_or_default();
     let mut bytes = Vec::new();
@@ -138,7 +139,11 @@ fn yencoded<'t>(line: &[u8], mut rest: &'t [u8]) -> Option<(Block, &'t [u8])> {
             push_yencoded(&mut bytes, line);
         }
     }
-    let name = super::decode::unlabelled(name.trim_ascii());
+    let mut name = super::decode::unlabelled(name.trim_ascii());
+    // A part of a file must not pass for all of it; in the order of their names they are the file.
+    if let Some(part) = part.filter(|_| size.parse() != Ok(bytes.len())) {
+        name = format!("{name}.{part:03}");
+    }
     let block = Block {
         encoding: "yenc",
         name,
@@ -271,6 +276,24 @@ mod tests {
         ] {
             let broken = [&text[..], end.as_bytes()].concat();
             assert!(one(&broken).1.wrong.is_some(), "{end}");
+        }
+    }
+
+    #[test]
+    fn parts_of_yencoded_files_have_numbers() {
+        for (begin, end, name) in [
+            (
+                "part=2 total=2 line=128 size=5",
+                "size=3 part=2",
+                "a.bin.002",
+            ),
+            ("part=1 total=1 line=128 size=3", "size=3 part=1", "a.bin"),
+            ("line=128 size=3", "size=3", "a.bin"),
+        ] {
+            let text =
+                format!("=ybegin {begin} name=a.bin\n=ypart begin=3 end=5\nabc\n=yend {end}\n");
+            let (_, block) = one(text.as_bytes());
+            assert_eq!((block.name.as_str(), block.wrong), (name, None));
         }
     }
 

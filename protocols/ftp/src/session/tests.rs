@@ -556,3 +556,40 @@ fn a_server_that_takes_an_option_for_a_name_is_asked_without_it() {
         server.join().unwrap();
     }
 }
+
+/// Connects to a port of ours from another address than the server's.
+fn stranger(port: u16) -> socket2::Socket {
+    use socket2::{Domain, Socket, Type};
+    let address = |text: &str| text.parse::<std::net::SocketAddr>().unwrap().into();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&address("127.0.0.2:0")).unwrap();
+    let ours = address(&format!("127.0.0.1:{port}"));
+    socket.connect(&ours).unwrap();
+    socket
+}
+
+#[test]
+fn nobody_but_the_server_may_connect_to_us() {
+    let (mut session, server) = serve(|server| {
+        server.expect("TYPE I", "200 ok");
+        let heard = server.hear();
+        let port = heard.split('|').nth(3).unwrap().parse().unwrap();
+        let mut stranger = stranger(port);
+        let _ = stranger.write_all(b"evil");
+        drop(stranger);
+        server.say("200 ok");
+        server.expect("RETR f", "150 coming");
+        let mut data = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        data.write_all(b"hello").unwrap();
+        drop(data);
+        server.say("226 done");
+    });
+    session.set_data_policy(crate::data::DataPolicy {
+        mode: Mode::Active(None),
+        ..Default::default()
+    });
+    let (result, found) = get(&mut session, 0);
+    result.unwrap();
+    assert_eq!(found, b"hello");
+    server.join().unwrap();
+}

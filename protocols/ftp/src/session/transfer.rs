@@ -356,16 +356,20 @@ impl Session {
         Ok(transfer)
     }
 
-    /// The server's own reason why a data connection has failed, if it gives one soon.
+    /// The server's own reason why a data connection has failed, if it gives one soon. What is not
+    /// secure remains so, whatever the server thinks of it.
     fn explained(&mut self, error: Error) -> Error {
-        match self.hear_soon() {
-            Some(reply) if reply.code >= 400 => self.no(&reply, "226"),
-            // It has begun, or believes that it is done: what it says next would be out of place.
-            Some(reply) if reply.is(1) => match self.hear_soon() {
-                Some(reply) if reply.code >= 400 => self.no(&reply, "226"),
-                _ => error,
-            },
-            _ => error,
+        let mut reply = self.hear_soon();
+        // It has begun, or believes that it is done: what it says next would be out of place.
+        if reply.as_ref().is_some_and(|reply| reply.is(1)) {
+            reply = self.hear_soon();
+        }
+        let Some(reply) = reply.filter(|reply| reply.code >= 400) else {
+            return error;
+        };
+        match (error, self.no(&reply, "226")) {
+            (error @ Error::Insecure { .. }, no) if !matches!(no, Error::Insecure { .. }) => error,
+            (_, no) => no,
         }
     }
 

@@ -22,7 +22,7 @@ const BLOCK: u64 = 64 * 1024;
 
 /// Messages that may be ahead of their answers, which are short: the server never has to wait until
 /// we listen.
-const AHEAD: usize = 32;
+const AHEAD: usize = 100;
 
 /// Bytes of messages that may be ahead: what the buffers between both sides hold. A larger one goes
 /// alone.
@@ -69,10 +69,12 @@ impl Session {
     /// Adds a message to a mailbox.
     pub fn append(&mut self, mailbox: &Mailbox, draft: &dyn Draft) -> Result<Place> {
         self.wire.connection.doing("adding a message");
-        let command = self.append_command(mailbox, draft)?;
+        // Once and for all: what the server says meanwhile changes nothing of what was announced.
+        let runs_ahead = self.wire.may_run_ahead(draft.size());
+        let command = self.append_command(mailbox, draft, runs_ahead)?;
         let mut content = draft.content()?;
         let tag = self.wire.say(&command)?;
-        if !self.wire.may_run_ahead(draft.size()) {
+        if !runs_ahead {
             self.wire.await_go_ahead(&tag)?;
         }
         self.send(draft.size(), &mut *content)?;
@@ -105,14 +107,12 @@ impl Session {
         under_way: &mut Vec<Asked<D>>,
         told: &mut dyn FnMut(D, Added) -> Result<()>,
     ) -> Result<()> {
+        let name = self.wire.command("APPEND").mailbox(mailbox)?;
+        let longest = name.complete.iter().map(|(_, size)| *size as u64).max();
         for draft in drafts {
-            let command = self.append_command(mailbox, &draft)?;
             let size = draft.size();
-            let literals = command.complete.iter().map(|(_, size)| *size as u64);
-            let runs_ahead = size <= AHEAD_BYTES
-                && literals
-                    .chain([size])
-                    .all(|size| self.wire.may_run_ahead(size));
+            let longest = longest.unwrap_or(0).max(size);
+            let runs_ahead = size <= AHEAD_BYTES && self.wire.may_run_ahead(longest);
             let bytes =
                 |under_way: &[Asked<D>]| -> u64 { under_way.iter().map(|asked| asked.size).sum() };
             while !under_way.is_empty()
@@ -123,7 +123,7 @@ impl Session {
                 self.hear_added(under_way, told)?;
             }
             match runs_ahead {
-                true => self.add_ahead(&command, draft, under_way, told)?,
+                true => self.add_ahead(mailbox, draft, under_way, told)?,
                 false => self.append_alone(mailbox, draft, told)?,
             }
         }
@@ -154,7 +154,7 @@ impl Session {
     /// Says all of a small message, and does not wait.
     fn add_ahead<D: Draft>(
         &mut self,
-        command: &Command,
+        mailbox: &Mailbox,
         draft: D,
         under_way: &mut Vec<Asked<D>>,
         told: &mut dyn FnMut(D, Added) -> Result<()>,
@@ -168,8 +168,9 @@ impl Session {
         if under_way.is_empty() {
             self.wire.settle()?;
         }
+        let command = self.append_command(mailbox, &draft, true)?;
         let behind = self.behind(&draft);
-        let said = self.wire.say_on(command).and_then(|tag| {
+        let said = self.wire.say_on(&command).and_then(|tag| {
             self.wire.connection.write_block(&content)?;
             self.wire.connection.write_line(behind)?;
             Ok(tag)
@@ -219,17 +220,19 @@ impl Session {
 
     /// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, up to the literal,
     /// or `"UTF8" SP "(" literal8 ")"`.
-    fn append_command(&self, mailbox: &Mailbox, draft: &dyn Draft) -> Result<Command> {
+    fn append_command(
+        &self,
+        mailbox: &Mailbox,
+        draft: &dyn Draft,
+        runs_ahead: bool,
+    ) -> Result<Command> {
         let command = self.wire.command("APPEND").mailbox(mailbox)?;
         let command = match draft.flags() {
             [] => command,
             flags => command.flags(flags)?,
         };
         let size = draft.size();
-        let plus = match self.wire.may_run_ahead(size) {
-            true => "+",
-            false => "",
-        };
+        let plus = if runs_ahead { "+" } else { "" };
         let before = match self.says_utf8(draft) {
             true => "UTF8 (~",
             false => "",

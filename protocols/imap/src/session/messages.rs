@@ -14,6 +14,18 @@ use crate::wire::nothing;
 /// UIDs in one command that changes messages. Commands are short enough for a line in any case.
 const WINDOW: u32 = u32::MAX;
 
+/// An error that comes when the copies are made: whoever tries again makes more of them.
+fn after_copying(mut error: Error) -> Error {
+    if let Error::TimedOut { doing, .. }
+    | Error::Closed { doing, .. }
+    | Error::Malformed { doing, .. }
+    | Error::Refused { doing, .. } = &mut error
+    {
+        doing.push_str(" (they are copied, and still where they were too)");
+    }
+    error
+}
+
 /// What to do with flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -115,8 +127,9 @@ impl Session {
             is_silent: true,
             ..StoreOptions::default()
         };
-        self.store(&uids, Change::Add, &deleted, &options, &mut |_| {})?;
-        self.expunge(&uids)?;
+        self.store(&uids, Change::Add, &deleted, &options, &mut |_| {})
+            .and_then(|_| self.expunge(&uids))
+            .map_err(after_copying)?;
         Ok(copied)
     }
 

@@ -106,14 +106,16 @@ impl Session {
 
     /// Hears the end of a search. An answer that makes no sense is no empty answer.
     fn hear_hits(&mut self, tag: &str, wants: &mut dyn FnMut(Data) -> Option<Data>) -> Result<()> {
-        let mut is_broken = false;
+        let (mut is_broken, mut is_answered) = (false, false);
         loop {
             match self.wire.hear(&mut crate::wire::pass_over)? {
                 Response::Skipped => is_broken = true,
                 Response::Data(data) => match wants(data) {
                     Some(Data::Hits(_)) => is_broken = true,
                     Some(data) => self.wire.unasked(data),
-                    None => self.wire.progress(),
+                    // The first may be very long.
+                    None if !std::mem::replace(&mut is_answered, true) => self.wire.progress(),
+                    None => {}
                 },
                 Response::Tagged(other, told) if other == tag => {
                     if told.kind != crate::reply::Kind::Ok {

@@ -231,9 +231,14 @@ fn a_flood_that_nobody_asked_for_is_ended() {
     assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
     assert!(!one.is_open());
     // What was asked for is none.
-    let found = format!("* SEARCH 7\r\n{half}* SEARCH 7\r\n{half}a1 OK\r\n");
+    let found = format!("{half}* SEARCH 7\r\n{half}a1 OK\r\n");
     let (mut one, _) = session("", &found);
     one.search(&Search::all()).unwrap();
+    // But it is only once.
+    let found = format!("* SEARCH 7\r\n{half}* SEARCH 7\r\n{half}* SEARCH 7\r\n{half}a1 OK\r\n");
+    let (mut one, _) = session("", &found);
+    let result = one.search(&Search::all());
+    assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
     for literal in [
         "* 9 FETCH (UID 99 BODY[] {67108865}\r\n",
         "* 9 FETCH (BODY[] {9999999999}\r\n",

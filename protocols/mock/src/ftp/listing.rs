@@ -20,7 +20,7 @@ pub enum Style {
     Dos,
     /// Easily parsed LIST format, of publicfile.
     Eplf,
-    /// OpenVMS, with versions and a header.
+    /// OpenVMS, with versions and a header; names keep their case, as on ODS-5 volumes.
     Vms,
     /// IBM i.
     Os400,
@@ -164,7 +164,6 @@ fn eplf(name: &[u8], entry: &Entry) -> Vec<u8> {
 }
 
 fn vms(name: &[u8], entry: &Entry) -> Vec<u8> {
-    let name = name.to_ascii_uppercase();
     let extension: &[u8] = match (entry.is_folder(), name.contains(&b'.')) {
         (true, _) => b".DIR;1",
         (false, true) => b";1",
@@ -174,7 +173,7 @@ fn vms(name: &[u8], entry: &Entry) -> Vec<u8> {
     let month = month(number).to_ascii_uppercase();
     let blocks = entry.size.div_ceil(512);
     let rest = format!(" {blocks:10}/{blocks:<10} {day:2}-{month}-{year:04} {hour:02}:{minute:02}:{second:02}.00 [FTP,FTP] (RWED,RWED,RE,)");
-    [name.as_slice(), extension, rest.as_bytes()].concat()
+    [name, extension, rest.as_bytes()].concat()
 }
 
 fn os400(name: &[u8], entry: &Entry) -> Vec<u8> {
@@ -234,8 +233,8 @@ lrwxrwxrwx    1 ftp      ftp                 1 Nov  6  1994 l -> a";
         let expected = "\
 Directory SYS$USER:[FTP]
 
-A B.TXT;1          3/3           6-NOV-1994 08:49:37.00 [FTP,FTP] (RWED,RWED,RE,)
-SUB.DIR;1          0/0           6-NOV-1994 08:49:37.00 [FTP,FTP] (RWED,RWED,RE,)
+a b.txt;1          3/3           6-NOV-1994 08:49:37.00 [FTP,FTP] (RWED,RWED,RE,)
+sub.DIR;1          0/0           6-NOV-1994 08:49:37.00 [FTP,FTP] (RWED,RWED,RE,)
 
 Total of 2 files.";
         assert_eq!(text(Style::Vms), expected);

@@ -208,12 +208,13 @@ impl Conversation<'_> {
         let names = self.names(argument)?;
         let rows = self.rows(&names)?;
         let here = self.server.with_tree(|tree| tree.entry(&names));
-        if here.is_ok_and(|entry| !entry.is_folder()) {
+        let here = here.unwrap_or_else(|_| Entry::folder());
+        if !here.is_folder() {
             return refused("501 that is no folder");
         }
-        let mut lines = vec![facts::line(&self.facts, "cdir", &Entry::folder(), b".")];
+        let mut lines = vec![facts::line(&self.facts, "cdir", &here, b".")];
         if !names.is_empty() {
-            lines.push(facts::line(&self.facts, "pdir", &Entry::folder(), b".."));
+            lines.push(facts::line(&self.facts, "pdir", &here, b".."));
         }
         for (name, entry) in &rows {
             lines.push(facts::line(
@@ -240,19 +241,27 @@ impl Conversation<'_> {
         if self.send(&mut transfer, &text)? {
             return self.end_sending(transfer);
         }
-        let more = match (
-            server.is_flawed(&Flaw::EndlessList),
-            server.is_flawed(&Flaw::EndlessLine),
-        ) {
-            (true, _) => match lines.last() {
-                Some(line) => [line.as_slice(), b"\r\n"].concat(),
-                None => b"-rw-r--r-- 1 a b 1 Jan 1 2020 file\r\n".to_vec(),
-            },
-            (_, true) => vec![b'x'; BLOCK],
-            _ => return self.end_sending(transfer),
-        };
-        let more = more.repeat(BLOCK / more.len().max(1) + 1);
-        while !self.send(&mut transfer, &more)? {}
+        if server.is_flawed(&Flaw::EndlessLine) {
+            let more = vec![b'x'; BLOCK];
+            while !self.send(&mut transfer, &more)? {}
+        }
+        if server.is_flawed(&Flaw::EndlessList) {
+            let line = lines
+                .last()
+                .map_or(&b"-rw-r--r-- 1 a b 1 Jan 1 2020 f"[..], |line| line);
+            let mut numbers = 0_u64..;
+            loop {
+                // Each with another name.
+                let mut more = Vec::new();
+                for number in numbers.by_ref().take(1000) {
+                    more.extend_from_slice(line);
+                    more.extend_from_slice(format!("{number}\r\n").as_bytes());
+                }
+                if self.send(&mut transfer, &more)? {
+                    break;
+                }
+            }
+        }
         self.end_sending(transfer)
     }
 

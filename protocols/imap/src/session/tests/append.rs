@@ -127,6 +127,26 @@ fn what_cannot_be_read_to_its_end_breaks_it_off() {
     }
 }
 
+/// Otherwise the octets of a message would be taken for commands.
+#[test]
+fn a_server_that_changes_its_mind_changes_nothing_of_what_was_announced() {
+    for (before, after, wanted) in [
+        ("", "LITERAL+", "{3}\r\na3 NOOP\r\n"),
+        ("LITERAL+", "", "{3+}\r\nabc\r\na3 NOOP\r\n"),
+    ] {
+        // It comes behind an answer, and is heard before the next command.
+        let news = format!("a1 OK\r\n* CAPABILITY IMAP4rev1 {after}\r\n");
+        let memory = Memory::in_pieces([news.as_str(), "a2 NO no\r\n", "a3 OK\r\n"]);
+        let said = memory.said();
+        let mut one = open(memory, before);
+        one.noop(&mut |_| {}).unwrap();
+        assert!(one.append(&inbox(), &Text::of("abc")).is_err());
+        one.noop(&mut |_| {}).unwrap();
+        let wanted = format!("a1 NOOP\r\na2 APPEND INBOX {wanted}");
+        assert_eq!(said.text(), wanted);
+    }
+}
+
 #[test]
 fn go_ahead_belongs_to_its_command() {
     for heard in [
@@ -243,7 +263,7 @@ fn what_runs_ahead_is_bounded() {
     let mut answered = 0;
     let result = one.append_all(&inbox(), drafts, &mut |_, _| {
         let ahead = said.bytes().len() - answered * (4097 + 27);
-        assert!(ahead < 64 * 1024 + 32 * 30, "{ahead} after {answered}");
+        assert!(ahead < 64 * 1024 + 100 * 30, "{ahead} after {answered}");
         answered += 1;
         Ok(())
     });
