@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{command, folder, proto, Running};
+use proto_mock::imap::FLAWS;
 use proto_mock::AUTHORITY;
 use proto_transport::{Connection, Connector, Endpoint, Security, TlsPolicy};
 
@@ -302,7 +303,7 @@ fn lists_and_errors_help() {
         "{rules}"
     );
     let flaws = proto(&["mock", "imap", "--flaw", "help"]).exits(0).text();
-    assert_eq!(flaws.lines().count(), 21, "{flaws}");
+    assert_eq!(flaws.lines().count(), FLAWS.len(), "{flaws}");
     for (option, wrong, told) in [
         ("--rule", "retr drop", "fetch"),
         ("--flaw", "none", "bare-lf"),

@@ -219,6 +219,28 @@ fn the_end_of_the_input_can_be_kept_from_the_peer() {
     );
 }
 
+/// Postfix and others drop what they still had to say when they hear close_notify.
+#[test]
+fn under_tls_the_end_is_told_only_when_nobody_speaks() {
+    let service = |peer: &mut Peer, _: usize| {
+        for _ in 0..3 {
+            let line = peer.read_line()?.unwrap_or_default();
+            peer.set_deadline(Some(std::time::Instant::now() + Duration::from_millis(200)));
+            if let Ok(None) = peer.read_more().map(|count| (count > 0).then_some(())) {
+                return Ok(());
+            }
+            peer.set_deadline(None);
+            peer.write_line(line)?;
+            peer.flush()?;
+        }
+        while peer.read_line()?.is_some() {}
+        peer.write_line("bye")
+    };
+    let server = Server::start(tls(), Arc::new(service)).unwrap();
+    let run = talk(&server, &["--tls", "--ca", &authority()], b"a\nb\nc\n").exits(0);
+    assert_eq!(run.text(), "a\r\nb\r\nc\r\nbye\r\n");
+}
+
 #[test]
 fn a_peer_that_ends_first_ends_it() {
     let server = small(Habit::Daytime, Options::default());
@@ -688,6 +710,7 @@ fn a_command_for_each_peer() {
     let nothing = Listening::start("tcp", &["--exec", "/nonexistent"]);
     assert_eq!(nothing.ask(b""), b"");
     nothing.stop();
+    proto(&["tcp", "--listen", "0", "--exec", "cat", "--hex"]).exits(64);
 }
 
 #[test]

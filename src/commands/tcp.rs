@@ -61,22 +61,22 @@ pub struct Args {
 #[command(next_help_heading = "Console")]
 pub struct ConsoleArgs {
     /// Lines end in LF alone, instead of CRLF
-    #[arg(long, conflicts_with = "raw")]
+    #[arg(long, conflicts_with_all = ["raw", "listen"])]
     lf: bool,
     /// Send bytes as they are read
     #[arg(long)]
     raw: bool,
     /// Show both directions as hexadecimal bytes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "listen")]
     hex: bool,
     /// Run this file: expect REGEX, else, send TEXT, timeout TIME, pause TIME, close, fail TEXT, done
     #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "hex", "wait", "keep_open", "listen"])]
     script: Option<PathBuf>,
     /// Leave after this time when the input has ended, whatever the peer does
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "listen")]
     wait: Option<Duration>,
-    /// Do not tell the peer that the input has ended
-    #[arg(long)]
+    /// Do not tell the peer that the input has ended (under TLS it is told after a second of silence)
+    #[arg(long, conflicts_with = "listen")]
     keep_open: bool,
 }
 

@@ -20,7 +20,7 @@
 //! | `target.rs` | what a URL names |
 //! | `syntax.rs` | tokens, and where literals begin |
 //! | `reply.rs` and `reply/` | what they say |
-//! | `wire.rs` `content.rs` `tags.rs` | responses one by one, sections that stream |
+//! | `wire.rs` `wire/` `content.rs` `tags.rs` | responses one by one, sections that stream; commands |
 //! | `client.rs` | the conversation before the account opens |
 //! | `session.rs` and `session/` | the open account |
 //!

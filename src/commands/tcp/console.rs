@@ -23,6 +23,11 @@ const BLOCK: usize = 16 * 1024;
 /// waits in our place.
 const ENOUGH: usize = 64 * 1024;
 
+/// Under TLS, how long a peer must be silent before it is told that the input has ended. Up to TLS 1.2
+/// whoever hears that drops what was still to be said (RFC 5246 section 7.2.1), and Postfix does so in
+/// TLS 1.3 too.
+const LULL: Duration = Duration::from_secs(1);
+
 /// Where no end is wanted, a year is long enough.
 const LONG: Duration = Duration::from_secs(31_536_000);
 
@@ -39,6 +44,8 @@ pub struct Console<'c> {
     sent: u64,
     /// The peer has said its last.
     is_over: bool,
+    /// When to tell the peer that the input has ended.
+    farewell: Option<Instant>,
 }
 
 impl<'c> Console<'c> {
@@ -61,6 +68,7 @@ impl<'c> Console<'c> {
             screen: Screen::new(args.hex)?,
             sent: 0,
             is_over: false,
+            farewell: None,
         })
     }
 
@@ -81,22 +89,48 @@ impl<'c> Console<'c> {
             let reads = self.lines.is_some() && self.connection.queued() < ENOUGH;
             let input = self.input.try_clone();
             let input = input.map_err(|error| Error::io("reading stdin", error))?;
-            let ready = self.connection.wait(reads.then(|| input.as_fd()), leave)?;
+            let wake = match self.farewell {
+                Some(farewell) if self.connection.queued() == 0 => farewell.min(leave),
+                _ => leave,
+            };
+            let ready = self.connection.wait(reads.then(|| input.as_fd()), wake)?;
             if ready.peer {
                 self.hear()?;
                 if self.lines.is_none() && self.args.wait.is_none() {
                     leave = Instant::now() + self.timeout;
                 }
+                self.farewell = self.farewell.map(|_| Instant::now() + self.lull());
             }
             if ready.other && self.read()? {
                 leave = Instant::now() + self.args.wait.unwrap_or(self.timeout);
+                let tells = !self.args.keep_open;
+                self.farewell = tells.then(|| Instant::now() + self.lull());
             }
             if self.is_over {
                 return self.leave();
             }
+            self.say_farewell();
             if !ready.peer && !ready.other && Instant::now() >= leave {
                 return self.waited_enough();
             }
+        }
+    }
+
+    /// How long the peer must have been silent before it is told that the input has ended.
+    fn lull(&self) -> Duration {
+        match self.connection.is_encrypted() {
+            true => LULL,
+            false => Duration::ZERO,
+        }
+    }
+
+    /// Tells that this was all, when it is time and everything is sent.
+    fn say_farewell(&mut self) {
+        let is_time = self.farewell.is_some_and(|time| Instant::now() >= time);
+        if is_time && self.connection.queued() == 0 {
+            self.farewell = None;
+            // A peer that went away meanwhile will be heard to have done so.
+            let _ = self.connection.end_writing();
         }
     }
 
@@ -120,7 +154,7 @@ impl<'c> Console<'c> {
         Ok(())
     }
 
-    /// Whether this is how many servers end, Postfix and vsftpd among them: without close_notify, as
+    /// Whether this is how many servers end, vsftpd among them: without close_notify, as
     /// soon as we have ended. In the middle of a line, and where there are no lines, it is a loss.
     fn is_usual(&self, error: &Error) -> bool {
         let is_cut = matches!(error, Error::Closed { why, .. } if why == NO_CLOSE_NOTIFY);
@@ -171,22 +205,7 @@ impl<'c> Console<'c> {
             return Ok(false);
         }
         self.lines = None;
-        if !self.args.keep_open {
-            self.end_writing()?;
-        }
         Ok(true)
-    }
-
-    /// Sends the rest, while the peer is heard, and tells that it was all.
-    fn end_writing(&mut self) -> Result<()> {
-        while self.connection.queued() > 0 && !self.is_over {
-            if self.connection.wait(None, Instant::now() + LONG)?.peer {
-                self.hear()?;
-            }
-        }
-        // A peer that went away meanwhile will be heard to have done so.
-        let _ = self.connection.end_writing();
-        Ok(())
     }
 }
 

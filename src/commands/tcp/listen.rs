@@ -104,6 +104,8 @@ pub fn run(args: &Args) -> Result<u8> {
             service.note(&format!("{peer} is here"));
             match service.serve(stream, peer, &connector) {
                 Ok(()) => service.note(&format!("{peer} is gone")),
+                // What is wrong here, and not with the peer, is told in any case.
+                Err(error @ Error::Io { .. }) => crate::tell(&error),
                 Err(error) => service.note(&error.to_string()),
             }
         });
@@ -174,14 +176,10 @@ impl Service {
         command.env_remove("PROTO_PASSWORD");
         tls_roots::restore(&mut command);
         command.stdin(input).stdout(OwnedFd::from(stream));
-        let mut child = command.spawn().inspect_err(|error| {
-            crate::warn(&format!("running {program}: {error}"));
-        });
+        let child = command.spawn();
         // The command has its own copies of the socket; ours would keep the connection open.
         drop(command);
-        let child = child
-            .as_mut()
-            .map_err(|error| failed(error.kind().into()))?;
+        let mut child = child.map_err(failed)?;
         loop {
             if let Some(status) = child.try_wait().map_err(failed)? {
                 self.note(&format!("{peer}: {program} ended: {status}"));
