@@ -243,7 +243,9 @@ fn curl_talks_to_the_mock_server() {
     };
     let shell = Shell::open();
     let mut command = Command::new(curl);
-    command.args(["-s", "--max-time", "60", &shell.url()]).stdout(Stdio::piped());
+    command
+        .args(["-s", "--max-time", "60", &shell.url()])
+        .stdout(Stdio::piped());
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"echo hello\r\n").unwrap();
