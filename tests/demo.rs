@@ -24,6 +24,7 @@ fn the_demonstration_needs_nothing_and_shows_the_conversations() {
             "gopher-get gopher://127.0.0.1:",
             "Hello from a mock server.",
         ),
+        ("telnet telnet://127.0.0.1:", "user=fred"),
     ] {
         let command = format!("\n$ proto {command}");
         let (_, after) = rest
@@ -42,6 +43,7 @@ fn the_demonstration_needs_nothing_and_shows_the_conversations() {
         .says("C: RETR pub/hello.txt")
         .says("C: OVER 1-3")
         .says("C: /mock/text")
+        .says("S: Welcome, fred.")
         .says("C: NOOP");
 }
 

@@ -184,6 +184,23 @@ fn a_command_that_is_lost_is_asked_again_on_another_connection() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_made_whatever_the_server_calls_that() {
+    // As ProFTPD does.
+    let ftp = Ftp::ruled(&["mlsd=new count=1 reply=450 new: No such file or directory"]);
+    let place = folder();
+    fs::create_dir(place.path().join("tree")).unwrap();
+    fs::write(place.path().join("tree/a"), "a").unwrap();
+    let url = ftp.url("new");
+    proto_in(place.path(), &["ftp-mirror", "tree", &url]).exits(0);
+    assert_eq!(ftp.ftp.files.get("new/a").unwrap(), b"a");
+    // What is there and busy is not taken for missing.
+    let busy = Ftp::ruled(&["mlsd=pub reply=450 busy"]);
+    let url = busy.url("pub");
+    proto_in(place.path(), &["ftp-mirror", &url, "copy", "--delete"]).exits(75);
+    proto_in(place.path(), &["ftp-mirror", "tree", &url, "--delete"]).exits(75);
+}
+
+#[test]
 fn one_side_is_a_url() {
     let place = folder();
     for arguments in [

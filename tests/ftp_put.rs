@@ -198,6 +198,25 @@ fn names_that_a_server_does_not_take_and_does_not_rename_to() {
 }
 
 #[test]
+fn a_server_that_renames_nothing_gets_files_under_their_names() {
+    let ftp = Ftp::without(&["RNFR"]);
+    let place = place();
+    let url = ftp.url("pub/");
+    proto_in(place.path(), &["ftp-put", "a.txt", "b b", &url]).exits(0);
+    assert_eq!(ftp.ftp.files.get("pub/b b").unwrap().len(), 2_500_000);
+    assert!(ftp
+        .ftp
+        .files
+        .paths()
+        .iter()
+        .all(|path| !path.contains(".part")));
+    // It has shown that with the first.
+    assert_eq!(ftp.count_of("RNFR"), 1);
+    let put = ["ftp-put", "a.txt", &url, "--safe", "--force"];
+    proto_in(place.path(), &put).exits(69);
+}
+
+#[test]
 fn tls_ends_uploads_properly() {
     for (options, arguments) in [(Options::default(), &["--starttls"][..]), (tls(), &[])] {
         let ftp = Ftp::with(files(), options);
@@ -234,4 +253,15 @@ fn what_cannot_be_meant_is_refused() {
         let run = proto_in(place.path(), &[&["ftp-put"], arguments].concat());
         assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
     }
+}
+
+#[test]
+fn a_time_that_cannot_be_set_is_no_loss() {
+    let ftp = Ftp::ruled(&["mfmt reply=550 No"]);
+    let place = place();
+    let arguments = ["ftp-put", "a.txt", &ftp.url("pub/"), "--report", "report"];
+    proto_in(place.path(), &arguments).exits(0);
+    assert!(ftp.ftp.files.get("pub/a.txt").is_some());
+    let record = record(place.path());
+    assert!(record["items"][0]["time"].as_str().unwrap().contains("550"));
 }

@@ -9,6 +9,7 @@ mod mail;
 mod news;
 mod stage;
 mod tcp;
+mod telnet;
 mod web;
 
 use proto_transport::Result;
@@ -28,12 +29,13 @@ pub struct Args {
 }
 
 /// What is shown, in this order: a file each.
-const PARTS: [fn(&Stage) -> Result<()>; 6] = [
+const PARTS: [fn(&Stage) -> Result<()>; 7] = [
     web::show,
     mail::show,
     ftp::show,
     news::show,
     gopher::show,
+    telnet::show,
     tcp::show,
 ];
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path as LocalPath, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use proto_ftp::{Path, Session, Target, Type};
@@ -92,6 +93,7 @@ pub fn run(args: &Args) -> Result<u8> {
             _ => Safety::WherePossible,
         },
         kind: target.kind.unwrap_or(Type::Image),
+        cannot_rename: AtomicBool::new(false),
     };
     if args.how.mkdir {
         make_folder(&service, &target, args)?;

@@ -92,7 +92,7 @@ pub struct Downloads<'a> {
 }
 
 /// From this size on it is worth a question for the exact time, so that a later run can go on.
-const WORTH_RESUMING: u64 = 1 << 20;
+pub const WORTH_RESUMING: u64 = 1 << 20;
 
 /// Below this, what the kernel needs to move bytes by itself costs more than moving them.
 const WORTH_SPLICING: u64 = 64 * 1024;

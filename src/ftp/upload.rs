@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path as LocalPath;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use proto_ftp::{Moment, No, Path, Session, Type};
@@ -11,6 +12,7 @@ use proto_transport::{Error, Result};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::download::WORTH_RESUMING;
 use super::local::seconds;
 use super::{lasting, shown};
 use crate::cli::CommonArgs;
@@ -52,6 +54,8 @@ pub struct Uploads<'a> {
     pub safety: Safety,
     /// How they travel.
     pub kind: Type,
+    /// Whether the server has shown that it renames nothing.
+    pub cannot_rename: AtomicBool,
 }
 
 /// One file on its way.
@@ -78,10 +82,8 @@ impl Bytes for File {
 
 impl Bytes for io::Stdin {
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {
-        match offset {
-            0 => Ok(()),
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
+        let _ = offset;
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -107,11 +109,11 @@ impl Uploads<'_> {
         }
         record.stage = Stage::Transfer;
         session.set_type(self.kind);
-        if self.safety == Safety::Never {
+        if self.safety == Safety::Never || self.cannot_rename.load(Ordering::Relaxed) {
             return sending.directly(session, record);
         }
         let have = match (self.resume || goes_on, sending.size) {
-            (true, Some(size)) if self.kind == Type::Image => {
+            (true, Some(size)) if size >= WORTH_RESUMING && self.kind == Type::Image => {
                 let there = session.about(&sending.meanwhile)?.size;
                 there.filter(|there| *there <= size).unwrap_or(0)
             }
@@ -130,14 +132,29 @@ impl Uploads<'_> {
                 sending.directly(session, record)
             }
             Err(error) => {
-                // What the server did not want need not lie about there.
-                if matches!(error, Error::Refused { .. }) && session.is_usable() {
+                // What the server did not want need not lie about there; what only broke off is gone
+                // on with.
+                let is_refused = matches!(error, Error::Refused { .. }) && !error.is_transient();
+                let is_unwanted = is_refused || No::of(&error) == Some(No::NoSpace);
+                if is_unwanted && session.is_usable() {
                     let _ = session.delete(&meanwhile);
                 }
                 Err(error)
             }
-            Ok(()) => sending.name(session, record),
+            Ok(()) => match sending.name(session, record) {
+                Err(error) if sending.size.is_some() && self.must_do_without(&error) => {
+                    self.cannot_rename.store(true, Ordering::Relaxed);
+                    sending.rewind()?;
+                    sending.directly(session, record)
+                }
+                result => result,
+            },
         }
+    }
+
+    /// Whether a server that renames nothing is to get files under their own names.
+    fn must_do_without(&self, error: &Error) -> bool {
+        self.safety == Safety::WherePossible && No::of(error) == Some(No::Unsupported)
     }
 
     fn open<'a>(&'a self, source: Source<'_>, path: &'a Path) -> Result<Sending<'a>> {
@@ -211,21 +228,45 @@ impl Sending<'_> {
             record.bytes.insert("sent".to_owned(), json!(sent));
         }
         result?;
-        let kind = self.uploads.kind;
-        if let Some(size) = self.size.filter(|_| kind == Type::Image) {
-            let told = session.about(path)?.size;
-            if let Some(told) = told.filter(|told| *told != size) {
-                let _ = session.delete(path);
-                let why = format!("the server keeps {told} of {size} bytes");
-                return Err(session.connection().closed(why));
-            }
+        if self.uploads.kind == Type::Image {
+            self.check(session, path, have + sent)?;
         }
-        if let Some(modified) = self.modified {
-            if session.features().offers("MFMT") {
-                session.set_modified(path, modified)?;
-            }
+        self.give_time(session, path, record)
+    }
+
+    /// Whether the server keeps as many bytes as went.
+    fn check(&self, session: &mut Session, path: &Path, size: u64) -> Result<()> {
+        let told = session.about(path)?.size;
+        let Some(told) = told.filter(|told| *told != size) else {
+            return Ok(());
+        };
+        let rule = format!("the server keeps {told} of {size} bytes, and said 226");
+        let error = session.connection().malformed(rule, b"");
+        let _ = session.delete(path);
+        Err(error)
+    }
+
+    /// Gives the file there the time of the one here, where the server can. That it does not want to
+    /// is no loss.
+    fn give_time(&self, session: &mut Session, path: &Path, record: &mut Record) -> Result<()> {
+        let Some(modified) = self.modified else {
+            return Ok(());
+        };
+        if !session.features().offers("MFMT") {
+            return Ok(());
         }
-        Ok(())
+        match session.set_modified(path, modified) {
+            Err(error @ Error::Refused { .. }) => {
+                record.note("time", error.to_string());
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        let failed = |error| Error::io("reading what is to be sent once more", error);
+        self.file.skip_to(0).map_err(failed)
     }
 
     fn directly(&mut self, session: &mut Session, record: &mut Record) -> Result<()> {

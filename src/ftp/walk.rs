@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proto_ftp::{Entry, Kind, Line, Path, Session};
+use proto_ftp::{Entry, Kind, Line, No, Path, Session};
 use proto_transport::escape::escaped;
 use proto_transport::{Error, Result};
 
@@ -79,10 +79,12 @@ pub fn walk(
         session.expect_more(is_deep && !folders.is_empty());
         let first = tree.found.len();
         match list(session, &mut tree, &below, path.as_ref(), choice) {
-            Err(error) if below.is_empty() || ends_all(&error) => return Err(error),
+            Err(error) if below.is_empty() => return Err(missing(session, root, error)),
+            Err(error) if ends_all(&error) => return Err(error),
             Err(error) => tree.stray(&below, Stray::Unlisted(error)),
             Ok(()) => {}
         }
+        let mut too_deep = Vec::new();
         let new = tree.found.get_mut(first..).unwrap_or_default();
         new.sort_by(|a, b| a.below.cmp(&b.below));
         if !is_deep {
@@ -94,15 +96,31 @@ pub fn walk(
                 continue;
             }
             if depth >= DEEPEST {
-                return Err(Error::TooLarge {
-                    what: "the tree, in folders within folders,".to_owned(),
-                    limit: DEEPEST as u64,
-                });
+                too_deep.push(found.below.clone());
+                continue;
             }
             folders.push((found.below.clone(), Some(found.path.clone()), depth + 1));
         }
+        for folder in too_deep {
+            let error = Error::TooLarge {
+                what: format!("{}: the tree, in folders within folders,", escaped(&folder)),
+                limit: DEEPEST as u64,
+            };
+            tree.stray(&folder, Stray::Unlisted(error));
+        }
     }
     Ok(tree)
+}
+
+/// Why a folder could not be listed: some servers say 450 of what is not there (ProFTPD).
+fn missing(session: &mut Session, root: Option<&Path>, error: Error) -> Error {
+    let Some(path) = root.filter(|_| No::of(&error) == Some(No::Busy)) else {
+        return error;
+    };
+    match session.change_folder(path) {
+        Err(no) if No::of(&no) == Some(No::Missing) => no,
+        _ => error,
+    }
 }
 
 fn list(

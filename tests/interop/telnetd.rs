@@ -1,6 +1,7 @@
 //! `telnet` against GNU inetutils' telnetd, which negotiates everything that it knows.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -10,9 +11,9 @@ use std::thread;
 use rustix::termios::{tcgetattr, tcsetwinsize, LocalModes, Winsize};
 use serde_json::Value;
 
-use super::program;
+use super::{program, wait_for};
 use crate::harness::{command, folder, proto_in, Run, Running};
-use crate::telnet::piped;
+use crate::telnet::{piped, Shell};
 use crate::terminal::{until, Terminal};
 
 /// A telnetd that is started for each connection, as by inetd, with a small shell for its login.
@@ -232,4 +233,25 @@ fn a_session_at_a_terminal() {
     );
     assert!(child.0.wait().unwrap().success());
     until(|| terminal.echoes(), || "it stays silent".to_owned());
+}
+
+/// Somebody else's client, and a server of ours that is strict.
+#[test]
+fn curl_talks_to_the_mock_server() {
+    let Some(curl) = program("curl", "curl") else {
+        return;
+    };
+    let shell = Shell::open();
+    let mut command = Command::new(curl);
+    command.args(["-s", &shell.url()]).stdout(Stdio::piped());
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"echo hello\r\n").unwrap();
+    wait_for("the line", || (!shell.heard().is_empty()).then_some(()));
+    stdin.write_all(b"exit\r\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\r\nhello\r\n$ "), "{text}");
+    assert_eq!(shell.heard(), ["echo hello", "exit"]);
+    assert_eq!(shell.telnet.violations(), [""; 0]);
 }

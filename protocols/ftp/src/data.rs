@@ -140,8 +140,8 @@ fn late(connector: &Connector) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
-/// Bytes that are read from our side at once.
-const BLOCK: usize = 64 * 1024;
+/// Bytes that are read from our side at once: each block costs a look at what the server has to say.
+const BLOCK: usize = 256 * 1024;
 
 /// Sends all of `source`; the number of its bytes that went. As text, line ends become CRLF, and a
 /// CR alone cannot be sent (RFC 959 section 3.1.1.1).

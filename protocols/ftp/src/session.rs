@@ -44,6 +44,8 @@ pub struct Session {
     /// Whether the transfer that comes is followed by another.
     more_follows: bool,
     ahead: Ahead,
+    /// What the transfer under way is, in errors.
+    doing: String,
 }
 
 /// The data connection of the transfer after this one, asked for while this one is under way.
@@ -109,6 +111,7 @@ impl Session {
             is_hasty: true,
             more_follows: false,
             ahead: Ahead::Nothing,
+            doing: String::new(),
         })
     }
 

@@ -283,14 +283,20 @@ impl Session {
         make: &dyn Fn(Verb) -> Request,
     ) -> Result<bool> {
         let capabilities = self.capabilities();
-        let verbs: &[Verb] = match (capabilities.are_told(), capabilities.offers(label)) {
-            (true, true) => &[Verb::Standard],
-            (true, false) => &[Verb::Old, Verb::Standard],
-            (false, _) => &[self.verb, self.verb.other()],
+        let first = match capabilities.are_told() && !capabilities.offers(label) {
+            true => Verb::Old,
+            false => self.verb,
+        };
+        // Who tells of HDR means its no, and of a Message-ID the old overview knows nothing (RFC 2980
+        // section 2.8).
+        let is_all = label == "HDR" || matches!(articles, Articles::Id(_));
+        let verbs = match capabilities.offers(label) && is_all {
+            true => vec![first],
+            false => vec![first, first.other()],
         };
         let mut refused = None;
         for verb in verbs {
-            let reply = crate::wire::ask(&mut self.client.connection, &make(*verb))?;
+            let reply = crate::wire::ask(&mut self.client.connection, &make(verb))?;
             if codes.contains(&reply.code) {
                 return Ok(true);
             }

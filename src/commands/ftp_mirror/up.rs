@@ -1,6 +1,7 @@
 //! From a folder here to a server.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 
 use proto_ftp::{Kind, No, Precision, Session, Type};
 use proto_transport::{Error, Result};
@@ -65,6 +66,7 @@ impl Mirror<'_> {
                 false => Safety::WherePossible,
             },
             kind: Type::Image,
+            cannot_rename: AtomicBool::new(false),
         };
         send(self.way, &uploads, &files);
         if self.may_delete(extra.len())? {

@@ -20,13 +20,15 @@ pub type Visit<'v> = dyn FnMut(&mut Body<'_, UntilClose>) -> Result<()> + 'v;
 /// How long a reply may take that only tells why something else has failed.
 const SOON: Duration = Duration::from_secs(10);
 
+/// The same where there was time enough for it to come.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// Replies at most until an aborted transfer has come to rest: of the transfer, of what was asked
 /// ahead, of ABOR, of NOOP, and one more.
 const LAST_REPLIES: usize = 5;
 
-/// Lines of a listing that are handed on at most. A listing is not held, so that this bounds time
-/// alone.
-const MOST_LINES: u64 = 100_000_000;
+/// Lines of a listing that are handed on at most: more files than anybody has in a folder.
+const MOST_LINES: u64 = 2_000_000;
 
 impl Session {
     /// Hands on each line of the listing of a folder; `None` is the folder that we are in. By MLSD
@@ -133,7 +135,8 @@ impl Session {
 
     fn doing_with(&mut self, what: &str, path: Option<&Path>) {
         let path = path.map_or("the folder".to_owned(), Path::to_string);
-        self.connection.doing(format!("{what} {path}"));
+        self.doing = format!("{what} {path}");
+        self.connection.doing(self.doing.clone());
     }
 
     fn send(
@@ -204,14 +207,14 @@ impl Session {
             (None, Way::To(..)) => Err(self.connection.closed("there is no data connection")),
         };
         let mut data = data.map_err(|error| self.explained(error))?;
-        data.doing("transferring data");
+        data.doing(format!("{} (data connection)", self.doing));
         if self.is_protected {
             let secured = data.resume_tls(&self.connection);
             let tls = data.facts().tls.as_ref();
             self.is_resumed = tls.is_none_or(|tls| tls.resumed);
             if let Err(error) = secured {
                 drop(data);
-                return Err(self.explained(error));
+                return Err(self.explained(unsecured(error, &self.doing)));
             }
         }
         Ok(data)
@@ -295,7 +298,7 @@ impl Session {
     ) -> Result<Way> {
         let port = port.ok_or_else(|| self.malformed(rule, reply))?;
         if port < 1024 && !self.policy.allows_low_ports {
-            let rule = "a passive port is 1024 or more (see the policy of data connections)";
+            let rule = "a passive port is 1024 or more: other services are below (RFC 2577)";
             return Err(self.malformed(rule, reply));
         }
         Ok(Way::To(host, port))
@@ -315,9 +318,9 @@ impl Session {
         drop(data);
         match visited {
             Ok(()) => self.hear_success(),
-            Err(error @ (Error::Closed { .. } | Error::Insecure { .. })) => {
-                Err(self.explained(error))
-            }
+            Err(
+                error @ (Error::Closed { .. } | Error::Insecure { .. } | Error::TimedOut { .. }),
+            ) => Err(self.explained(error)),
             Err(error) => {
                 let said = self.connection.write_line(Request::Abort.line());
                 self.come_to_rest(said);
@@ -359,10 +362,15 @@ impl Session {
     /// The server's own reason why a data connection has failed, if it gives one soon. What is not
     /// secure remains so, whatever the server thinks of it.
     fn explained(&mut self, error: Error) -> Error {
-        let mut reply = self.hear_soon();
+        // Who has been waited for is not waited for once more.
+        let patience = match &error {
+            Error::TimedOut { .. } => AT_ONCE,
+            _ => SOON,
+        };
+        let mut reply = self.hear_within(patience);
         // It has begun, or believes that it is done: what it says next would be out of place.
         if reply.as_ref().is_some_and(|reply| reply.is(1)) {
-            reply = self.hear_soon();
+            reply = self.hear_within(patience);
         }
         let Some(reply) = reply.filter(|reply| reply.code >= 400) else {
             return error;
@@ -392,8 +400,12 @@ impl Session {
 
     /// A reply that comes soon. Without one the control connection is given up.
     fn hear_soon(&mut self) -> Option<StatusReply> {
+        self.hear_within(SOON)
+    }
+
+    fn hear_within(&mut self, patience: Duration) -> Option<StatusReply> {
         let silence = self.connection.silence();
-        self.connection.set_silence(silence.min(SOON));
+        self.connection.set_silence(silence.min(patience));
         let reply = hear(&mut self.connection).ok();
         self.connection.set_silence(silence);
         if reply.is_none() {
@@ -403,13 +415,35 @@ impl Session {
     }
 }
 
+/// The error of a data connection that cannot be secured, which is the server's fault alone.
+fn unsecured(error: Error, doing: &str) -> Error {
+    match error {
+        Error::Insecure {
+            peer,
+            why,
+            certificate,
+            ..
+        } => Error::Insecure {
+            peer,
+            doing: format!("{doing} (securing the data connection)"),
+            // What is advised there is for the control connection.
+            why: match certificate {
+                true => why,
+                false => why.split("; try ").next().unwrap_or_default().to_owned(),
+            },
+            certificate,
+        },
+        error => error,
+    }
+}
+
 /// Whether a no to MLSD may mean that the path is no folder.
 fn is_about_files(error: &Error) -> bool {
     let codes = ["501", "504", "550"];
     matches!(error, Error::Refused { reply, .. } if codes.iter().any(|code| reply.starts_with(code)))
 }
 
-/// Hands on each line, without its line end, cut where it is longer than a line may be.
+/// Hands on each line, without its line end.
 fn each_line(
     body: &mut Body<'_, UntilClose>,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
@@ -418,8 +452,10 @@ fn each_line(
     let mut begun = Vec::new();
     while let Some(part) = body.next_part()? {
         for piece in part.split_inclusive(|byte| *byte == b'\n') {
-            let room = LONGEST.saturating_sub(begun.len());
-            begun.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            begun.extend_from_slice(piece);
+            if begun.len() > LONGEST {
+                return Err(too_large("a line of a listing, in bytes,", LONGEST as u64));
+            }
             if !piece.ends_with(b"\n") {
                 continue;
             }
@@ -428,16 +464,20 @@ fn each_line(
             lines += 1;
         }
         if lines > MOST_LINES {
-            return Err(Error::TooLarge {
-                what: "a listing, in lines,".to_owned(),
-                limit: MOST_LINES,
-            });
+            return Err(too_large("a listing, in lines,", MOST_LINES));
         }
     }
     // Old servers leave out the last line's end.
     match begun.is_empty() {
         true => Ok(()),
         false => each(without_end(&begun)),
+    }
+}
+
+fn too_large(what: &str, limit: u64) -> Error {
+    Error::TooLarge {
+        what: what.to_owned(),
+        limit,
     }
 }
 
