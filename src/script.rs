@@ -16,7 +16,7 @@
 //!
 //! | statement | does |
 //! |---|---|
-//! | `expect REGEX` | waits until what came matches; what the groups hold is a row of the result |
+//! | `expect REGEX` | waits until what came matches; what the groups hold is a row of the result, and what stands behind the match is there for the next `expect` |
 //! | `else REGEX` | behind an `expect`: if this matches instead, the lines below it are run that stand further in |
 //! | `else` | the same if nothing matches in time, or the peer hangs up |
 //! | `send TEXT` | sends a line; `\c` at its end leaves out the line end |

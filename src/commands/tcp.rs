@@ -8,7 +8,7 @@ mod preamble;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use proto_transport::{Connection, Connector, Endpoint, Error, Result, Security};
+use proto_transport::{Connection, Connector, Endpoint, Error, Result, Secret, Security};
 
 use crate::cli::{read, CommonArgs};
 use crate::credentials::Credentials;
@@ -194,15 +194,22 @@ impl Talking<'_> {
 
     fn run(&self, script: &Script, connection: &mut Connection, record: &mut Record) -> Result<()> {
         connection.doing("running the script");
-        let login = self.login(script, connection)?;
+        let (user, password) = self.login(script, connection)?;
+        if script.uses("user") && user.is_none() {
+            return Err(Error::illegal(
+                "the script names ${user}: who is that? See -u",
+            ));
+        }
         let mut rows = Rows::new(self.args.json, self.args.common.report.is_some());
         let mut add = |row: Row| rows.add(|| row.text(), || row.item());
         let line_end = self.args.console.line_end().unwrap_or_default();
         let mut line = Line::new(connection, line_end);
         let timeout = self.args.common.connection.timeout;
         let mut runner = Runner::new(script, &mut line, timeout, &mut add);
-        if let Some((user, password)) = login {
-            runner.give("user", user.into());
+        if let Some(user) = &user {
+            runner.tell("user", user);
+        }
+        if let Some(password) = password {
             runner.give("password", password);
         }
         let result = runner.run();
@@ -210,17 +217,18 @@ impl Talking<'_> {
         result
     }
 
-    /// Who logs in, if the script wants to know.
+    /// Who logs in, as far as the script wants to know.
     fn login(
         &self,
         script: &Script,
         connection: &Connection,
-    ) -> Result<Option<crate::credentials::Login>> {
-        if !script.uses("user") && !script.uses("password") {
-            return Ok(None);
+    ) -> Result<(Option<String>, Option<Secret>)> {
+        let common = &self.args.common;
+        if !script.uses("password") {
+            return Ok((common.credentials.user.clone(), None));
         }
         let is_private = connection.is_encrypted() || self.connector.is_private(self.endpoint);
-        if script.uses("password") && !is_private && !self.args.common.tls.plain {
+        if !is_private && !common.tls.plain {
             return Err(Error::Insecure {
                 peer: connection.peer().to_owned(),
                 doing: "running the script".to_owned(),
@@ -230,11 +238,10 @@ impl Talking<'_> {
                 certificate: false,
             });
         }
-        let credentials = Credentials::new(&self.args.common.credentials)?;
+        let credentials = Credentials::new(&common.credentials)?;
         let url = sockets::url(self.endpoint)?;
-        let login = credentials.for_target(&url, self.endpoint, None)?;
-        match login {
-            Some(login) => Ok(Some(login)),
+        match credentials.for_target(&url, self.endpoint, None)? {
+            Some((user, password)) => Ok((Some(user), Some(password))),
             None => Err(Error::illegal(
                 "the script wants to log in: as whom? See -u",
             )),

@@ -30,7 +30,8 @@ use crate::units::duration;
 ///
 /// With a terminal on both sides this is a session: every key goes to the host, and what it says
 /// drives the terminal. Otherwise stdin is sent line by line, and what comes goes to stdout until the
-/// host hangs up.
+/// host hangs up. A password in stdin is said before the question for it comes, so that traces and
+/// transcripts show it; a script waits for the question.
 #[derive(clap::Args)]
 #[command(
     after_help = "In a session, the escape character (^], see --escape) asks what to do: quit, status, send ayt, mode line …"
@@ -40,7 +41,7 @@ pub struct Args {
     host: String,
     /// The port, if the host does not say
     port: Option<u16>,
-    /// Hold the conversation that is written down in this file
+    /// Run this file: expect REGEX, else, send TEXT, timeout TIME, pause TIME, fail TEXT, done
     #[arg(long, value_name = "FILE", help_heading = "Conversation")]
     script: Option<PathBuf>,
     /// Hang up so long after the end of stdin

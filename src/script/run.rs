@@ -149,7 +149,13 @@ impl<'r> Runner<'r> {
         }
     }
 
-    /// What one of the given names stands for. A text with a secret is sent as one.
+    /// What one of the given names stands for.
+    pub fn tell(&mut self, name: &str, value: &str) {
+        let value = Meaning::Captured(value.as_bytes().to_vec());
+        self.meanings.insert(name.to_owned(), value);
+    }
+
+    /// What one of the given names stands for, where it is a secret. A text with a secret is sent as one.
     pub fn give(&mut self, name: &str, secret: Secret) {
         self.meanings
             .insert(name.to_owned(), Meaning::Secret(secret));

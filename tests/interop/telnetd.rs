@@ -243,12 +243,15 @@ fn curl_talks_to_the_mock_server() {
     };
     let shell = Shell::open();
     let mut command = Command::new(curl);
-    command.args(["-s", &shell.url()]).stdout(Stdio::piped());
+    command
+        .args(["-s", "--max-time", "60", &shell.url()])
+        .stdout(Stdio::piped());
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"echo hello\r\n").unwrap();
     wait_for("the line", || (!shell.heard().is_empty()).then_some(()));
     stdin.write_all(b"exit\r\n").unwrap();
+    drop(stdin);
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("\r\nhello\r\n$ "), "{text}");

@@ -51,8 +51,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// for later is not at fault.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// How long a connection that was made may take to show up.
-const ARRIVAL: Duration = Duration::from_millis(500);
+/// How long a connection that was made may take to show up: on a machine that is busy, a while.
+const ARRIVAL: Duration = Duration::from_secs(3);
 
 impl Replay {
     /// Plays `session`; the files that it names are looked up in `folder` and its parents.

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use proto_transport::escape::escaped;
@@ -49,9 +49,12 @@ pub struct ListeningArgs {
 /// What the threads share.
 struct Service {
     doing: Doing,
+    most: usize,
     peers: AtomicUsize,
     /// Set when all must end.
     ends: AtomicBool,
+    /// Why nothing can be printed any more.
+    broken: Mutex<Option<Error>>,
     is_verbose: bool,
 }
 
@@ -64,52 +67,37 @@ enum Doing {
 /// Serves until it is told to stop.
 pub fn run(args: &Args) -> Result<u8> {
     let address = listening_address(args.host.as_deref(), args.port)?;
-    let connector = args.common.connector(&TCP)?;
+    let policy = args.common.connector(&TCP)?;
     let service = Arc::new(Service {
         doing: doing(args)?,
+        most: args.listening.peers.into(),
         peers: AtomicUsize::new(0),
         ends: AtomicBool::new(false),
+        broken: Mutex::default(),
         is_verbose: args.common.looking.verbose,
     });
     let mut ending = Ending::new()?;
     let listener = Listener::bind(address)?;
-    crate::note(&format!(
-        "proto: listening on tcp://{}/",
-        listener.address()?
-    ));
+    let address = listener.address()?;
+    crate::note(&format!("proto: listening on tcp://{address}/"));
     let end = args.common.deadline();
-    let mut threads = Vec::new();
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
     while !ending.has_come() && end.is_none_or(|end| Instant::now() < end) {
-        let accepted = match listener.accept_socket(Instant::now() + GLANCE) {
-            Ok(accepted) => accepted,
+        match listener.accept_socket(Instant::now() + GLANCE) {
+            Ok(Some((stream, peer))) => {
+                threads.retain(|thread| !thread.is_finished());
+                threads.extend(welcome(&service, stream, peer, &policy));
+            }
+            Ok(None) => {}
             // For want of descriptors above all; those that are used up come back.
             Err(error) => {
                 crate::tell(&error);
                 thread::sleep(GLANCE);
-                None
             }
-        };
-        let Some((stream, peer)) = accepted else {
-            continue;
-        };
-        threads.retain(|thread: &thread::JoinHandle<()>| !thread.is_finished());
-        if service.peers.load(Ordering::SeqCst) >= usize::from(args.listening.peers) {
-            service.note(&format!("{peer} is sent away: there are enough"));
-            continue;
         }
-        service.peers.fetch_add(1, Ordering::SeqCst);
-        let (service, connector) = (Arc::clone(&service), connector.clone());
-        let begun = thread::Builder::new().spawn(move || {
-            let _leaving = Leaving(&service.peers);
-            service.note(&format!("{peer} is here"));
-            match service.serve(stream, peer, &connector) {
-                Ok(()) => service.note(&format!("{peer} is gone")),
-                // What is wrong here, and not with the peer, is told in any case.
-                Err(error @ Error::Io { .. }) => crate::tell(&error),
-                Err(error) => service.note(&error.to_string()),
-            }
-        });
-        threads.extend(begun.ok());
+        if let Some(error) = service.broken().take() {
+            return Err(error);
+        }
     }
     service.ends.store(true, Ordering::SeqCst);
     // A thread that waits for a peer does so no longer than silence may last; nobody waits for it. A
@@ -120,6 +108,51 @@ pub fn run(args: &Args) -> Result<u8> {
         }
     }
     Ok(OK)
+}
+
+/// Serves a peer on a thread of its own, if there is room.
+fn welcome(
+    service: &Arc<Service>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    policy: &Connector,
+) -> Option<JoinHandle<()>> {
+    let Some(place) = Place::take(service) else {
+        service.note(&format!("{peer} is sent away: there are enough"));
+        return None;
+    };
+    let policy = policy.clone();
+    let serve = move || {
+        let service = &place.0;
+        service.note(&format!("{peer} is here"));
+        match service.serve(stream, peer, &policy) {
+            Ok(()) => service.note(&format!("{peer} is gone")),
+            // What is wrong here, and not with the peer.
+            Err(error @ Error::Io { .. }) => *service.broken() = Some(error),
+            Err(error) => service.note(&error.to_string()),
+        }
+    };
+    thread::Builder::new().spawn(serve).ok()
+}
+
+/// A peer's place among those that there may be at a time; free again when it is dropped.
+struct Place(Arc<Service>);
+
+impl Place {
+    /// Only the thread that accepts takes places, so nobody can come between the two.
+    fn take(service: &Arc<Service>) -> Option<Place> {
+        let is_free = service.peers.load(Ordering::SeqCst) < service.most;
+        is_free.then(|| {
+            service.peers.fetch_add(1, Ordering::SeqCst);
+            Place(Arc::clone(service))
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.peers.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn doing(args: &Args) -> Result<Doing> {
@@ -137,16 +170,11 @@ fn doing(args: &Args) -> Result<Doing> {
     })
 }
 
-/// Counts a peer down, however it was served.
-struct Leaving<'s>(&'s AtomicUsize);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 impl Service {
+    fn broken(&self) -> MutexGuard<'_, Option<Error>> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, text: &str) {
         if self.is_verbose {
             crate::note(&format!("proto: {text}"));
@@ -179,7 +207,13 @@ impl Service {
         let child = command.spawn();
         // The command has its own copies of the socket; ours would keep the connection open.
         drop(command);
-        let mut child = child.map_err(failed)?;
+        let mut child = match child {
+            Ok(child) => child,
+            Err(error) => {
+                crate::tell(&failed(error));
+                return Ok(());
+            }
+        };
         loop {
             if let Some(status) = child.try_wait().map_err(failed)? {
                 self.note(&format!("{peer}: {program} ended: {status}"));
