@@ -84,11 +84,14 @@ User many
 Pass secret
 SSLType None
 AuthMechs LOGIN
+
 IMAPStore far
 Account many
+
 MaildirStore near
 Path $place/x/peer/
 Inbox $place/x/peer/INBOX
+
 Channel many
 Far :far:
 Near :near:
