@@ -132,6 +132,8 @@ pub struct Intake<M> {
     /// Messages that the store has, and does not answer for yet.
     ended: Vec<Ended<M>>,
     ended_bytes: u64,
+    /// Messages before those, which are on their way to the disk.
+    started: Vec<Ended<M>>,
     /// Messages that no other attempt need fetch, by the names that the state has for them.
     over: HashSet<String>,
     /// How many are stored.
@@ -172,6 +174,7 @@ impl<M: Message> Intake<M> {
             bytes: 0,
             ended: Vec::new(),
             ended_bytes: 0,
+            started: Vec::new(),
             over: HashSet::new(),
             count: 0,
             stored_bytes: 0,
@@ -194,7 +197,7 @@ impl<M: Message> Intake<M> {
 
     /// How many more messages may be stored.
     pub fn room(&self) -> usize {
-        let taken = self.count + self.ended.len();
+        let taken = self.count + self.started.len() + self.ended.len();
         self.limit.saturating_sub(taken)
     }
 
@@ -284,17 +287,46 @@ impl<M: Message> Intake<M> {
             Err(error) => return Err(error),
         };
         if self.ended.len() >= self.store.batch() || self.ended_bytes >= BATCH_BYTES {
-            self.sync()?;
+            self.start_sync()?;
         }
         Ok(is_taken)
     }
 
+    /// What has come becomes durable while more comes in.
+    fn start_sync(&mut self) -> Result<()> {
+        self.settle()?;
+        self.ended_bytes = 0;
+        let ended = std::mem::take(&mut self.ended);
+        let is_durable = self.store.start_sync()?;
+        self.started = ended;
+        match is_durable {
+            true => self.settle(),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits for what is on its way to the disk.
+    fn settle(&mut self) -> Result<()> {
+        // What fails to become durable once never counts: asked again, a disk may say that all is well.
+        let started = std::mem::take(&mut self.started);
+        self.store.settle()?;
+        match started.is_empty() {
+            true => Ok(()),
+            false => self.remember(started),
+        }
+    }
+
     /// Makes durable what has come, remembers it, and only then says so.
     pub fn sync(&mut self) -> Result<()> {
+        self.settle()?;
         self.ended_bytes = 0;
-        // What fails to become durable once never counts: asked again, a disk may say that all is well.
         let ended = std::mem::take(&mut self.ended);
         self.store.sync()?;
+        self.remember(ended)
+    }
+
+    /// These are durable: the state knows them from now on, and they have their rows.
+    fn remember(&mut self, ended: Vec<Ended<M>>) -> Result<()> {
         if let Some(state) = &mut self.state {
             for ended in &ended {
                 state.record(&ended.name, &ended.kept.hash, &ended.kept.place);

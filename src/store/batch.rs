@@ -7,32 +7,24 @@
 //! sync: all are made ── all are durable ── all have their names ── the folders are durable
 //! ```
 //!
-//! One file is durable at the price of a turn of the disk or two. The files of a batch share those
-//! turns: where the file system is known to take it as a promise, one `syncfs` makes all of them
-//! durable, at a fifth of the price; elsewhere several threads wait for a file each.
+//! All of that is the business of `finishing`, which does it while the next batch comes in.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{fstatfs, fsync, syncfs, unlinkat, AtFlags};
+use rustix::fs::{fstatfs, fsync, unlinkat, AtFlags};
 
+use super::finishing::{Finishing, Pending};
 use super::folder;
 use super::incoming::Content;
 use super::writer::Writer;
-
-/// How many files are synced at the same time.
-const THREADS: usize = 8;
-
-/// A batch with fewer files than this is synced file by file: what others have written to the disk
-/// need not be waited for.
-const FEW: usize = 16;
 
 /// File systems whose `syncfs` waits until everything is on the disk, by the numbers that statfs(2)
 /// gives: ext, XFS, btrfs, F2FS, ZFS, and tmpfs, which has no disk. Others, such as FUSE, may only
@@ -45,9 +37,6 @@ const WHOLE: [u64; 6] = [
     0x2fc1_2fc1,
     0x0102_1994,
 ];
-
-/// When the first file is synced in less, there is no disk that many could wait for together.
-const AT_ONCE: Duration = Duration::from_micros(50);
 
 /// Unfinished files of a run that was killed are removed when they are as old as this: the age that
 /// the Maildir convention gives.
@@ -78,16 +67,13 @@ pub struct Batch {
     is_broken: bool,
     /// Whether one `syncfs` makes all of them durable.
     is_whole: bool,
-    /// Where they go, and whether something there is not durable yet.
-    to: Vec<(OwnedFd, bool)>,
+    /// Where they go.
+    to: Arc<Vec<OwnedFd>>,
+    /// Whether something in each of them was there before and may not be durable.
+    adopted: Vec<bool>,
     pending: Vec<Pending>,
-}
-
-struct Pending {
-    temporary: String,
-    /// Which of the folders.
-    folder: usize,
-    name: String,
+    /// The batch before this one.
+    before: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Batch {
@@ -100,8 +86,10 @@ impl Batch {
             writer: None,
             spare: Vec::new(),
             is_broken: false,
-            to: to.into_iter().map(|folder| (folder, false)).collect(),
+            adopted: vec![false; to.len()],
+            to: Arc::new(to),
             pending: Vec::new(),
+            before: None,
         }
     }
 
@@ -155,30 +143,17 @@ impl Batch {
         Ok(())
     }
 
-    /// Waits until all files are made.
-    fn all_made(&mut self) -> io::Result<()> {
-        if let Some(writer) = self.writer.take() {
-            let made = writer.finish();
-            self.is_broken |= made.is_err();
-            made?;
-        }
-        match self.is_broken {
-            true => Err(io::Error::other("a message before could not be written")),
-            false => Ok(()),
-        }
-    }
-
     /// Opens a file that has its name already.
     pub fn read(&self, folder: usize, name: &str) -> io::Result<File> {
-        let (folder, _) = self.to.get(folder).ok_or(io::ErrorKind::NotFound)?;
+        let folder = self.to.get(folder).ok_or(io::ErrorKind::NotFound)?;
         folder::read(folder, name)
     }
 
     /// A file of a run that was killed counts as one of ours; its entry may not be durable yet.
     pub fn adopt(&mut self, folder: usize, file: &File) -> io::Result<()> {
         fsync(file)?;
-        if let Some((_, is_changed)) = self.to.get_mut(folder) {
-            *is_changed = true;
+        if let Some(adopted) = self.adopted.get_mut(folder) {
+            *adopted = true;
         }
         Ok(())
     }
@@ -186,53 +161,52 @@ impl Batch {
     /// Makes all that is complete durable and gives it its names. What has failed once fails for
     /// ever: the system tells of data that it could not write only once.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.all_made()?;
-        let synced = self.sync_made();
+        self.settle()?;
+        let synced = self.finishing().run();
         self.is_broken |= synced.is_err();
         synced
     }
 
-    fn sync_made(&mut self) -> io::Result<()> {
-        if self.pending.len() < FEW || !self.is_whole {
-            sync_files(&self.from, &self.pending)?;
-        } else {
-            syncfs(&self.from)?;
-        }
-        for at in 0..self.pending.len() {
-            if let Err(error) = self.name(at) {
-                self.take_back(at);
-                return Err(error);
+    /// Begins to do so, and does not wait for it.
+    pub fn start_sync(&mut self) -> io::Result<()> {
+        self.settle()?;
+        let (sender, receiver) = sync_channel(1);
+        let run = move || receiver.recv().map_or(Ok(()), Finishing::run);
+        match Builder::new().spawn(run) {
+            Ok(thread) => {
+                self.before = Some(thread);
+                let sent = sender.send(self.finishing());
+                sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
             }
+            // There is no thread to be had.
+            Err(_) => self.sync(),
         }
-        self.pending.clear();
-        for (folder, is_changed) in &mut self.to {
-            if *is_changed {
-                folder::sync(&*folder)?;
-                *is_changed = false;
-            }
-        }
-        Ok(())
     }
 
-    /// Gives a file its name.
-    fn name(&mut self, at: usize) -> io::Result<()> {
-        let pending = self.pending.get(at);
-        let to = pending.and_then(|pending| self.to.get_mut(pending.folder));
-        let (Some(pending), Some((folder, is_changed))) = (pending, to) else {
-            return Ok(());
-        };
-        folder::rename(&self.from, &pending.temporary, &*folder, &pending.name)?;
-        *is_changed = true;
-        Ok(())
+    /// Waits for what was begun.
+    pub fn settle(&mut self) -> io::Result<()> {
+        if let Some(before) = self.before.take() {
+            let broken = |_| Err(io::Error::other("a thread broke off"));
+            let settled = before.join().unwrap_or_else(broken);
+            self.is_broken |= settled.is_err();
+            settled?;
+        }
+        match self.is_broken {
+            true => Err(io::Error::other("a message before could not be written")),
+            false => Ok(()),
+        }
     }
 
-    /// Takes the names of the first `count` files back: a batch that failed is not stored at all.
-    fn take_back(&self, count: usize) {
-        for pending in self.pending.iter().take(count) {
-            if let Some((folder, _)) = self.to.get(pending.folder) {
-                // One that stays is whole, and a later run will find it.
-                let _ = folder::rename(folder, &pending.name, &self.from, &pending.temporary);
-            }
+    /// All that is complete; the batch is empty then.
+    fn finishing(&mut self) -> Finishing {
+        let none = vec![false; self.to.len()];
+        Finishing {
+            writer: self.writer.take(),
+            from: Arc::clone(&self.from),
+            to: Arc::clone(&self.to),
+            is_whole: self.is_whole,
+            changed: std::mem::replace(&mut self.adopted, none),
+            pending: std::mem::take(&mut self.pending),
         }
     }
 }
@@ -240,7 +214,8 @@ impl Batch {
 impl Drop for Batch {
     /// What was not synced was not promised to anybody.
     fn drop(&mut self) {
-        let _ = self.all_made();
+        let _ = self.settle();
+        let _ = self.writer.take().map(Writer::finish);
         for pending in &self.pending {
             self.remove(&pending.temporary);
         }
@@ -262,38 +237,6 @@ pub fn date_file(file: &File, date: Option<SystemTime>) {
         // A time that the file system does not have is no reason to lose the message.
         let _ = file.set_modified(date);
     }
-}
-
-/// Waits until the data of all these files is on the disk.
-fn sync_files(folder: &OwnedFd, files: &[Pending]) -> io::Result<()> {
-    let sync = |file: &Pending| -> io::Result<()> {
-        let opened = folder::read(folder, &file.temporary)?;
-        Ok(fsync(opened)?)
-    };
-    let Some((first, files)) = files.split_first() else {
-        return Ok(());
-    };
-    let started = Instant::now();
-    sync(first)?;
-    if started.elapsed() < AT_ONCE {
-        return files.iter().try_for_each(sync);
-    }
-    let next = AtomicUsize::new(0);
-    let work = || -> io::Result<()> {
-        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            sync(file)?;
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
-        // When no threads are to be had, this one does it all.
-        let threads: Vec<_> = (1..THREADS).filter_map(start).collect();
-        let mine = work();
-        let ended = threads.into_iter().map(|thread| thread.join());
-        let failed = |_| Err(io::Error::other("a thread broke off"));
-        ended.fold(mine, |all, one| all.and(one.unwrap_or_else(failed)))
-    })
 }
 
 /// Removes the unfinished files that killed runs have left, by a test on their names.
@@ -319,6 +262,7 @@ fn is_old(metadata: &fs::Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finishing::{FEW, THREADS};
     use super::*;
 
     fn batch(folder: &Path) -> Batch {
@@ -354,9 +298,14 @@ mod tests {
                 };
                 batch.add(complete(&name, content, number % 2)).unwrap();
             }
-            batch.all_made().unwrap();
-            assert_eq!(count(folder.path(), "from"), size);
+            let named = || count(folder.path(), "to0") + count(folder.path(), "to1");
+            let before = named();
+            match size {
+                FEW => batch.start_sync().unwrap(),
+                _ => assert_eq!(named(), before),
+            }
             batch.sync().unwrap();
+            assert_eq!(named(), before + size);
             assert_eq!(count(folder.path(), "from"), 0);
         }
         let all = count(folder.path(), "to0") + count(folder.path(), "to1");
@@ -376,8 +325,12 @@ mod tests {
                     batch.remove(&name);
                 }
             }
-            assert!(batch.sync().is_err());
+            match missing % 2 {
+                0 => assert!(batch.sync().is_err()),
+                _ => assert!(batch.start_sync().and_then(|()| batch.settle()).is_err()),
+            }
             assert!(batch.sync().is_err(), "the second time");
+            assert!(batch.start_sync().is_err());
             assert_eq!(count(folder.path(), "to0"), 0);
             drop(batch);
             assert_eq!(count(folder.path(), "from"), 0);

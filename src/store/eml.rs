@@ -170,6 +170,15 @@ impl Store for EmlFolder {
     fn sync(&mut self) -> Result<()> {
         self.batch.sync().map_err(writing(&self.path))
     }
+
+    fn start_sync(&mut self) -> Result<bool> {
+        let started = self.batch.start_sync();
+        started.map(|()| false).map_err(writing(&self.path))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.batch.settle().map_err(writing(&self.path))
+    }
 }
 
 impl Drop for EmlFolder {

@@ -203,6 +203,15 @@ impl Store for Maildir {
     fn sync(&mut self) -> Result<()> {
         self.batch.sync().map_err(writing(&self.path))
     }
+
+    fn start_sync(&mut self) -> Result<bool> {
+        let started = self.batch.start_sync();
+        started.map(|()| false).map_err(writing(&self.path))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.batch.settle().map_err(writing(&self.path))
+    }
 }
 
 impl Drop for Maildir {

@@ -24,6 +24,7 @@
 mod batch;
 mod deliver;
 mod eml;
+mod finishing;
 mod folder;
 mod incoming;
 mod journal;
@@ -106,6 +107,16 @@ pub trait Store: Send {
     /// When this returns, all that has ended is durable and has its final name. After an error
     /// nothing that ended since the last time counts as stored, nor does anything after it.
     fn sync(&mut self) -> Result<()>;
+    /// Begins to make durable what has ended so far, and does not wait for it: to be followed by
+    /// `settle`. Whether it is durable at once.
+    fn start_sync(&mut self) -> Result<bool> {
+        self.sync().map(|()| true)
+    }
+    /// When this returns, what ended before `start_sync` is durable. After an error it does not count
+    /// as stored, nor does anything after it.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// After how many messages to sync at the latest. Where a message that comes again is not
     /// recognised, few should be at risk.
     fn batch(&self) -> usize {
