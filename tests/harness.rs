@@ -1,8 +1,10 @@
 //! What every test needs: the binary in a clean environment, and mock servers to talk to.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use proto_mock::http::Site;
 use proto_mock::imap::ImapServer;
@@ -12,6 +14,7 @@ use proto_mock::smtp::{Letter, Mta};
 use proto_mock::{Identity, Options, Replay, Server, AUTHORITY};
 use proto_transport::session::Session;
 use proto_transport::Security;
+use serde_json::Value;
 
 /// How much memory the process may take at most, in KiB, whatever it sends and fetches. Without
 /// optimizations its own code takes many MiB more.
@@ -113,6 +116,68 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Waits for something that comes soon.
+pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(20), "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A mock server that runs as users run it.
+pub struct MockProgram {
+    pub running: Running,
+    /// The port of each server, by its scheme.
+    pub ports: Value,
+    _folder: tempfile::TempDir,
+}
+
+impl MockProgram {
+    /// Starts it, and waits until it is ready.
+    pub fn start(arguments: &[&str]) -> MockProgram {
+        let folder = folder();
+        let file = folder.path().join("ports.json");
+        let child = command(arguments)
+            .args(["--ports-file", file.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let running = Running(child.unwrap());
+        let ports = wait_for(|| std::fs::read_to_string(&file).ok());
+        MockProgram {
+            running,
+            ports: serde_json::from_str(&ports).unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// The scheme and the port of the only server.
+    pub fn address(&self) -> (String, u16) {
+        let ports = self.ports.as_object().unwrap();
+        let (scheme, port) = ports.iter().next().unwrap();
+        (scheme.clone(), port.as_u64().unwrap().try_into().unwrap())
+    }
+
+    /// Ends it, for all that it printed: stdout, then stderr.
+    pub fn stop(mut self) -> (String, String) {
+        let id = self.running.0.id().to_string();
+        let killed = Command::new("kill").arg(id).status();
+        assert!(killed.unwrap().success());
+        let (mut out, mut error) = (String::new(), String::new());
+        let child = &mut self.running.0;
+        let stdout = child.stdout.take().unwrap().read_to_string(&mut out);
+        let stderr = child.stderr.take().unwrap().read_to_string(&mut error);
+        assert!(stdout.is_ok() && stderr.is_ok());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{error}");
+        (out, error)
     }
 }
 

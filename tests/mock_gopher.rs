@@ -3,43 +3,28 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::harness::{command, folder, proto, Running};
+use crate::harness::{folder, proto, MockProgram};
 use proto_mock::AUTHORITY;
 use proto_transport::{Connector, Endpoint, Security, TlsPolicy};
 
 /// A server that runs, and how to reach it.
 struct Mock {
-    running: Running,
+    program: MockProgram,
     scheme: String,
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Mock {
     fn start(options: &[&str]) -> Mock {
-        let folder = folder();
-        let ports = folder.path().join("ports.json");
-        let child = command(&["mock", "gopher"])
-            .args(options)
-            .args(["--ports-file", ports.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let ports = wait_for(|| fs::read_to_string(&ports).ok());
-        let ports: Value = serde_json::from_str(&ports).unwrap();
-        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        let program = MockProgram::start(&[&["mock", "gopher"], options].concat());
+        let (scheme, port) = program.address();
         Mock {
-            running,
-            scheme: scheme.clone(),
-            port: port.as_u64().unwrap().try_into().unwrap(),
-            _folder: folder,
+            program,
+            scheme,
+            port,
         }
     }
 
@@ -62,28 +47,8 @@ impl Mock {
     }
 
     /// Ends it, for what it printed to stderr.
-    fn stop(mut self) -> String {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let mut error = String::new();
-        let child = &mut self.running.0;
-        let stderr = child.stderr.take().unwrap().read_to_string(&mut error);
-        assert!(stderr.is_ok());
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        error
-    }
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(20), "it does not come");
-        std::thread::sleep(Duration::from_millis(5));
+    fn stop(self) -> String {
+        self.program.stop().1
     }
 }
 

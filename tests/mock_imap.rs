@@ -1,45 +1,31 @@
 //! `proto mock imap`: what it says on the wire, line by line.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::harness::{command, folder, proto, Running};
+use crate::harness::{folder, proto, MockProgram};
 use proto_mock::imap::FLAWS;
 use proto_mock::AUTHORITY;
 use proto_transport::{Connection, Connector, Endpoint, Security, TlsPolicy};
 
 /// A server that runs, and how to reach it.
 struct Server {
-    running: Running,
+    program: MockProgram,
     scheme: String,
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Server {
     fn start(options: &[&str]) -> Server {
-        let folder = folder();
-        let ports = folder.path().join("ports.json");
-        let child = command(&[&["mock", "imap"], options].concat())
-            .args(["--ports-file", ports.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let ports = wait_for(|| fs::read_to_string(&ports).ok());
-        let ports: Value = serde_json::from_str(&ports).unwrap();
-        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        let program = MockProgram::start(&[&["mock", "imap"], options].concat());
+        let (scheme, port) = program.address();
         Server {
-            running,
-            scheme: scheme.clone(),
-            port: port.as_u64().unwrap().try_into().unwrap(),
-            _folder: folder,
+            program,
+            scheme,
+            port,
         }
     }
 
@@ -64,32 +50,8 @@ impl Server {
     }
 
     /// Ends it, for what it said on stderr.
-    fn stop(mut self) -> String {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let mut error = String::new();
-        let child = &mut self.running.0;
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut error)
-            .unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        error
-    }
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(20), "it does not come");
-        std::thread::sleep(Duration::from_millis(5));
+    fn stop(self) -> String {
+        self.program.stop().1
     }
 }
 

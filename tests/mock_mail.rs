@@ -1,54 +1,26 @@
 //! `proto mock mail`: what comes in by one protocol is there by the others.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{getrlimit, setrlimit, Resource};
-use serde_json::Value;
 
-use crate::harness::{authority, command, folder, names, proto, sample, Run, Running};
+use crate::harness::{authority, folder, names, proto, sample, MockProgram, Run};
 
 /// A mail server that runs, and how to reach it.
-pub struct MockMail {
-    running: Running,
-    ports: Value,
-    _folder: tempfile::TempDir,
-}
+pub struct MockMail(MockProgram);
 
 impl MockMail {
     /// Starts it, and waits until it is ready.
     pub fn start(options: &[&str]) -> MockMail {
-        let folder = folder();
-        let file = folder.path().join("ports.json");
-        let child = command(&[&["mock", "mail"], options].concat())
-            .args(["--ports-file", file.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let started = Instant::now();
-        let ports = loop {
-            if let Ok(text) = fs::read_to_string(&file) {
-                break serde_json::from_str(&text).unwrap();
-            }
-            let waited = started.elapsed();
-            assert!(waited < Duration::from_secs(20), "it does not start");
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        MockMail {
-            running,
-            ports,
-            _folder: folder,
-        }
+        MockMail(MockProgram::start(&[&["mock", "mail"], options].concat()))
     }
 
     /// The port of a scheme.
     pub fn port(&self, scheme: &str) -> u16 {
-        self.ports[scheme].as_u64().unwrap().try_into().unwrap()
+        self.0.ports[scheme].as_u64().unwrap().try_into().unwrap()
     }
 
     /// The URL of a scheme, with a user and a path.
@@ -84,33 +56,15 @@ impl MockMail {
     }
 
     /// Ends it in good order, for what it said on stdout and stderr.
-    pub fn stop(mut self) -> (String, String) {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let child = &mut self.running.0;
-        let (mut out, mut error) = (String::new(), String::new());
-        child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut out)
-            .unwrap();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut error)
-            .unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{error}");
-        (out, error)
+    pub fn stop(self) -> (String, String) {
+        self.0.stop()
     }
 }
 
 #[test]
 fn all_servers_stand_over_one_store() {
     let server = MockMail::start(&[]);
-    assert_eq!(server.ports.as_object().unwrap().len(), 8);
+    assert_eq!(server.0.ports.as_object().unwrap().len(), 8);
     let ca = authority();
     for (scheme, user) in [
         ("smtp", ""),
@@ -178,7 +132,7 @@ fn a_folder_outlives_the_process() {
     server.send("d@x").exits(0);
     assert_eq!(names(&mail), ["b", "d"]);
     // What was answered for is there, however the process ends.
-    server.running.0.kill().unwrap();
+    server.0.running.0.kill().unwrap();
     drop(server);
     let server = MockMail::start(&["-q", "--dir", dir]);
     assert_eq!((server.count("b"), server.count("d")), (1, 1));
@@ -331,14 +285,8 @@ fn messages_lie_beside_the_conversations_that_brought_them() {
 
     // It plays.
     let session = said.join(&found[1]);
-    let ports = folder.path().join("ports.json");
-    let replay = command(&["mock", "replay", session.to_str().unwrap(), "--ports-file"])
-        .arg(&ports)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut replay = Running(replay.unwrap());
-    let port = wait_for_port(&ports);
+    let mut replay = MockProgram::start(&["mock", "replay", session.to_str().unwrap()]);
+    let (_, port) = replay.address();
     let url = format!("submission://me:pencil@localhost:{port}");
     proto(
         &[
@@ -348,26 +296,7 @@ fn messages_lie_beside_the_conversations_that_brought_them() {
         .concat(),
     )
     .exits(0);
-    let _ = replay.0.wait();
-}
-
-fn wait_for_port(file: &Path) -> u64 {
-    let started = Instant::now();
-    loop {
-        if let Ok(text) = fs::read_to_string(file) {
-            let ports: Value = serde_json::from_str(&text).unwrap();
-            return ports
-                .as_object()
-                .unwrap()
-                .values()
-                .next()
-                .unwrap()
-                .as_u64()
-                .unwrap();
-        }
-        assert!(started.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let _ = replay.running.0.wait();
 }
 
 /// How many clients there are at once, and how many messages each sends.

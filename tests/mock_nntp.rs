@@ -3,14 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use serde_json::Value;
 
-use crate::harness::{command, folder, names, proto, Running};
+use crate::harness::{folder, names, proto, MockProgram};
 use proto_auth::{decode, encode, SaslContext, SaslCredentials, SaslExchange, SaslMechanism};
 use proto_mock::nntp::NewsServer;
 use proto_mock::{Options, Server, AUTHORITY};
@@ -18,31 +16,19 @@ use proto_transport::{Connector, Endpoint, Security, TlsPolicy};
 
 /// A server that runs, and how to reach it.
 struct Mock {
-    running: Running,
+    program: MockProgram,
     scheme: String,
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Mock {
     fn start(options: &[&str]) -> Mock {
-        let folder = folder();
-        let ports = folder.path().join("ports.json");
-        let child = command(&["mock", "nntp"])
-            .args(options)
-            .args(["--ports-file", ports.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let ports = wait_for(|| fs::read_to_string(&ports).ok());
-        let ports: Value = serde_json::from_str(&ports).unwrap();
-        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        let program = MockProgram::start(&[&["mock", "nntp"], options].concat());
+        let (scheme, port) = program.address();
         Mock {
-            running,
-            scheme: scheme.clone(),
-            port: port.as_u64().unwrap().try_into().unwrap(),
-            _folder: folder,
+            program,
+            scheme,
+            port,
         }
     }
 
@@ -54,29 +40,8 @@ impl Mock {
     }
 
     /// Ends it, for all that it printed: stdout, then stderr.
-    fn stop(mut self) -> (String, String) {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let (mut out, mut error) = (String::new(), String::new());
-        let child = &mut self.running.0;
-        let stdout = child.stdout.take().unwrap().read_to_string(&mut out);
-        let stderr = child.stderr.take().unwrap().read_to_string(&mut error);
-        assert!(stdout.is_ok() && stderr.is_ok());
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        (out, error)
-    }
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(20), "it does not come");
-        std::thread::sleep(Duration::from_millis(5));
+    fn stop(self) -> (String, String) {
+        self.program.stop()
     }
 }
 

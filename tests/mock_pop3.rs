@@ -4,23 +4,19 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::harness::{command, folder, names, proto, Running};
+use crate::harness::{folder, names, proto, wait_for, MockProgram};
 use proto_auth::{decode, encode, SaslContext, SaslCredentials, SaslExchange, SaslMechanism};
 use proto_mock::AUTHORITY;
 use proto_transport::{Connection, Connector, Endpoint, Security, TlsPolicy};
 
 /// A server that runs, and how to reach it.
 struct Server {
-    running: Running,
+    program: MockProgram,
     scheme: String,
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -29,22 +25,12 @@ impl Server {
     }
 
     fn of(arguments: &[&str]) -> Server {
-        let folder = folder();
-        let ports = folder.path().join("ports.json");
-        let child = command(arguments)
-            .args(["--ports-file", ports.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let ports = wait_for(|| fs::read_to_string(&ports).ok());
-        let ports: Value = serde_json::from_str(&ports).unwrap();
-        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        let program = MockProgram::start(arguments);
+        let (scheme, port) = program.address();
         Server {
-            running,
-            scheme: scheme.clone(),
-            port: port.as_u64().unwrap().try_into().unwrap(),
-            _folder: folder,
+            program,
+            scheme,
+            port,
         }
     }
 
@@ -71,29 +57,8 @@ impl Server {
     }
 
     /// Ends it, for all that it printed: stdout, then stderr.
-    fn stop(mut self) -> (String, String) {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let (mut out, mut error) = (String::new(), String::new());
-        let child = &mut self.running.0;
-        let stdout = child.stdout.take().unwrap().read_to_string(&mut out);
-        let stderr = child.stderr.take().unwrap().read_to_string(&mut error);
-        assert!(stdout.is_ok() && stderr.is_ok());
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        (out, error)
-    }
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(20), "it does not come");
-        std::thread::sleep(Duration::from_millis(5));
+    fn stop(self) -> (String, String) {
+        self.program.stop()
     }
 }
 
@@ -559,7 +524,7 @@ fn a_large_message_needs_little_memory() {
     }
     assert_eq!(client.line(), ".");
     assert_eq!(client.ask("NOOP"), "+OK");
-    let status = fs::read_to_string(format!("/proc/{}/status", server.running.0.id()));
+    let status = fs::read_to_string(format!("/proc/{}/status", server.program.running.0.id()));
     if let Ok(status) = status {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak = peak.unwrap().trim().trim_end_matches(" kB");

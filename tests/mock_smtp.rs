@@ -7,38 +7,24 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::harness::{authority, command, folder, names, proto, Running};
+use crate::harness::{authority, command, folder, names, proto, wait_for, MockProgram, Running};
 use proto_transport::{Connector, Endpoint, Security, TlsPolicy};
 
 /// A server that runs, and how to reach it.
 struct Server {
-    running: Running,
+    program: MockProgram,
     scheme: String,
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Server {
     fn start(options: &[&str]) -> Server {
-        let folder = folder();
-        let ports = folder.path().join("ports.json");
-        let mut arguments = vec!["mock", "smtp", "--ports-file", ports.to_str().unwrap()];
-        arguments.extend_from_slice(options);
-        let child = command(&arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let ports = wait_for(|| fs::read_to_string(&ports).ok());
-        let ports: Value = serde_json::from_str(&ports).unwrap();
-        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        let program = MockProgram::start(&[&["mock", "smtp"], options].concat());
+        let (scheme, port) = program.address();
         Server {
-            running,
-            scheme: scheme.clone(),
-            port: port.as_u64().unwrap().try_into().unwrap(),
-            _folder: folder,
+            program,
+            scheme,
+            port,
         }
     }
 
@@ -58,41 +44,8 @@ impl Server {
     }
 
     /// Ends it, for all that it printed: stdout, then stderr.
-    fn stop(mut self) -> (String, String) {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let (mut out, mut error) = (String::new(), String::new());
-        self.running
-            .0
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut out)
-            .unwrap();
-        self.running
-            .0
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut error)
-            .unwrap();
-        assert_eq!(self.running.0.wait().unwrap().code(), Some(0));
-        (out, error)
-    }
-}
-
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "it does not come"
-        );
-        std::thread::sleep(Duration::from_millis(5));
+    fn stop(self) -> (String, String) {
+        self.program.stop()
     }
 }
 
@@ -200,7 +153,7 @@ fn a_large_message_needs_little_memory() {
     let new = folder.path().join("new");
     let size = fs::metadata(new.join(&names(&new)[0])).unwrap().len();
     assert_eq!(size, 50 * 1024 * 1024);
-    let status = fs::read_to_string(format!("/proc/{}/status", server.running.0.id()));
+    let status = fs::read_to_string(format!("/proc/{}/status", server.program.running.0.id()));
     if let Ok(status) = status {
         let peak = status
             .lines()

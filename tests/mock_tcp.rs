@@ -1,40 +1,15 @@
 //! `proto mock tcp`: echo and its like.
 
-use std::fs;
-use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
-
 use proto_mock::tcp::HABITS;
-use serde_json::Value;
 
-use crate::harness::{authority, command, folder, proto, Running};
+use crate::harness::{authority, proto, MockProgram};
 use crate::tcp::typing;
 
 /// A mock that runs, its scheme and its port.
-pub fn start(arguments: &[&str]) -> (Running, String, String) {
-    let folder = folder();
-    let ports = folder.path().join("ports.json");
-    let child = command(&["mock"])
-        .args(arguments)
-        .args(["--ports-file", ports.to_str().unwrap()])
-        .stdout(Stdio::null())
-        .spawn();
-    let running = Running(child.unwrap());
-    let started = Instant::now();
-    let text = loop {
-        match fs::read_to_string(&ports) {
-            Ok(text) => break text,
-            Err(_) => thread::sleep(Duration::from_millis(5)),
-        }
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "it does not start"
-        );
-    };
-    let ports: Value = serde_json::from_str(&text).unwrap();
-    let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
-    (running, scheme.clone(), port.to_string())
+pub fn start(arguments: &[&str]) -> (MockProgram, String, String) {
+    let program = MockProgram::start(&[&["mock"], arguments].concat());
+    let (scheme, port) = program.address();
+    (program, scheme, port.to_string())
 }
 
 #[test]

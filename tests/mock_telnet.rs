@@ -1,48 +1,26 @@
 //! `proto mock telnet`: what it says on the wire, byte by byte.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::harness::{authority, command, folder, proto, Running};
+use crate::harness::{authority, proto, MockProgram};
 
 /// A server that runs, and how to reach it.
 struct Mock {
-    running: Running,
+    program: MockProgram,
     scheme: String,
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Mock {
     fn start(options: &[&str]) -> Mock {
-        let folder = folder();
-        let ports = folder.path().join("ports.json");
-        let child = command(&["mock", "telnet"])
-            .args(options)
-            .args(["--ports-file", ports.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let running = Running(child.unwrap());
-        let started = Instant::now();
-        let ports: Value = loop {
-            if let Ok(text) = fs::read_to_string(&ports) {
-                break serde_json::from_str(&text).unwrap();
-            }
-            assert!(started.elapsed() < Duration::from_secs(20));
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let (scheme, port) = ports.as_object().unwrap().iter().next().unwrap();
+        let program = MockProgram::start(&[&["mock", "telnet"], options].concat());
+        let (scheme, port) = program.address();
         Mock {
-            running,
-            scheme: scheme.clone(),
-            port: port.as_u64().unwrap().try_into().unwrap(),
-            _folder: folder,
+            program,
+            scheme,
+            port,
         }
     }
 
@@ -58,16 +36,8 @@ impl Mock {
     }
 
     /// Ends it, for what it printed to stderr.
-    fn stop(mut self) -> String {
-        let id = self.running.0.id().to_string();
-        let killed = std::process::Command::new("kill").arg(id).status();
-        assert!(killed.unwrap().success());
-        let mut error = String::new();
-        let child = &mut self.running.0;
-        let stderr = child.stderr.take().unwrap().read_to_string(&mut error);
-        assert!(stderr.is_ok());
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        error
+    fn stop(self) -> String {
+        self.program.stop().1
     }
 }
 

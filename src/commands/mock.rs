@@ -11,15 +11,18 @@ mod tcp;
 mod telnet;
 mod udp;
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 use proto_mock::http::{Protection, Scheme, Site};
+use proto_mock::mailbox::Source;
 use proto_mock::{Fault, Identity, Options, Replay, Server, Service, FAULTS};
 use proto_transport::session::{Session, Side, Step};
 use proto_transport::{Error, Result, Security};
@@ -29,7 +32,7 @@ use crate::cli::read;
 use crate::ending::{Ending, GLANCE};
 use crate::exit_code::{OK, PROTOCOL};
 use crate::trace::explain;
-use crate::units::duration;
+use crate::units::{duration, size};
 
 use self::ftp::FtpArgs;
 use self::gopher::GopherArgs;
@@ -195,13 +198,8 @@ fn http(args: &HttpArgs) -> Result<u8> {
             password: password.to_owned(),
         });
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "https" } else { "http" };
-    let server = start(&args.listen, Arc::new(site))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
+    serve(&args.listen, scheme, Arc::new(site))
 }
 
 /// Plays the session once, however long that takes, and says whether the client kept to it.
@@ -320,6 +318,51 @@ fn start(listen: &ListenArgs, service: Arc<dyn Service>) -> Result<Server> {
     };
     Server::start(options, service)
         .map_err(|error| Error::io(format!("listening on {bind}"), error))
+}
+
+/// Serves until it is told to stop.
+fn serve(listen: &ListenArgs, scheme: &str, service: Arc<dyn Service>) -> Result<u8> {
+    let mut ending = Ending::new()?;
+    let server = start(listen, service)?;
+    announce(listen, scheme, &server)?;
+    ending.wait(listen.stop_after);
+    server.stop();
+    Ok(OK)
+}
+
+/// Rules, flaws or other words of the user's.
+fn parsed<T>(texts: &[String]) -> Result<Vec<T>>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    let parsed = texts.iter().map(|text| text.parse::<T>());
+    let parsed: std::result::Result<Vec<T>, T::Err> = parsed.collect();
+    parsed.map_err(illegal)
+}
+
+/// Something that the user asks for and that cannot be.
+fn illegal(error: impl Display) -> Error {
+    Error::illegal(error.to_string())
+}
+
+/// The octets of a generated message.
+const SIZE: usize = 1000;
+
+fn generated(text: &str) -> std::result::Result<Source, String> {
+    let (count, octets) = match text.split_once('x') {
+        Some((count, octets)) => (count, Some(octets)),
+        None => (text, None),
+    };
+    let count = count.parse().map_err(|_| "it takes COUNT or COUNTxSIZE")?;
+    let octets = match octets {
+        Some(octets) => usize::try_from(size(octets)?).map_err(|_| "that is too much")?,
+        None => SIZE,
+    };
+    Ok(Source::Generated {
+        count,
+        size: octets,
+    })
 }
 
 /// Says that the server is ready, on stdout and in the file.

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use proto_mock::ftp::{Flaw, FtpServer, News, Rule, Style, FEATURES, FLAWS, RULES};
+use proto_mock::ftp::{FtpServer, News, Style, FEATURES, FLAWS, RULES};
 use proto_transport::escape::escaped;
-use proto_transport::{Error, Result};
+use proto_transport::Result;
 
 use super::smtp::user;
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
+use super::{illegal, list, parsed, serve, ListenArgs};
 use crate::units::size;
 
 #[derive(clap::Args)]
@@ -90,28 +89,13 @@ pub fn run(args: &FtpArgs) -> Result<u8> {
     server.users.clone_from(&args.user);
     server.account.clone_from(&args.account);
     server.without.clone_from(&args.without);
-    for text in &args.rule {
-        let rule = text.parse::<Rule>();
-        server.rules.push(rule.map_err(illegal)?);
-    }
-    for text in &args.flaw {
-        let flaw = text.parse::<Flaw>();
-        server.flaws.push(flaw.map_err(illegal)?);
-    }
+    server.rules = parsed(&args.rule)?;
+    server.flaws = parsed(&args.flaw)?;
     if !args.quiet {
         server.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "ftps" } else { "ftp" };
-    let server = start(&args.listen, Arc::new(server))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
+    serve(&args.listen, scheme, Arc::new(server))
 }
 
 /// One line on stderr for everything that happens.

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use proto_mock::gopher::{Flaw, GopherServer, News, Rule, FLAWS, RULES};
+use proto_mock::gopher::{GopherServer, News, FLAWS, RULES};
 use proto_transport::escape::escaped;
-use proto_transport::{Error, Result};
+use proto_transport::Result;
 
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
+use super::{illegal, list, parsed, serve, ListenArgs};
 
 #[derive(clap::Args)]
 pub struct GopherArgs {
@@ -49,28 +48,13 @@ pub fn run(args: &GopherArgs) -> Result<u8> {
     server.root.clone_from(&args.dir);
     server.generated = args.generate.unwrap_or(0);
     server.plus = args.plus;
-    for text in &args.rule {
-        let rule = text.parse::<Rule>();
-        server.rules.push(rule.map_err(illegal)?);
-    }
-    for text in &args.flaw {
-        let flaw = text.parse::<Flaw>();
-        server.flaws.push(flaw.map_err(illegal)?);
-    }
+    server.rules = parsed(&args.rule)?;
+    server.flaws = parsed(&args.flaw)?;
     if !args.quiet {
         server.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "gophers" } else { "gopher" };
-    let server = start(&args.listen, Arc::new(server))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
+    serve(&args.listen, scheme, Arc::new(server))
 }
 
 /// One line on stderr for everything that happens.

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use proto_mock::imap::{Flaw, ImapServer, News, Rule, CAPABILITIES, FLAWS, RULES};
+use proto_mock::imap::{ImapServer, News, CAPABILITIES, FLAWS, RULES};
 use proto_mock::mailbox::{MailStore, Source, INBOX};
 use proto_mock::sasl::Mechanism;
 use proto_transport::escape::escaped;
 use proto_transport::{Error, Result};
 
 use super::smtp::user;
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
-use crate::units::size;
+use super::{generated, list, parsed, serve, ListenArgs};
 
 #[derive(clap::Args)]
 pub struct ImapArgs {
@@ -45,25 +43,6 @@ pub struct ImapArgs {
     quiet: bool,
     #[command(flatten)]
     pub(super) listen: ListenArgs,
-}
-
-/// The octets of a generated message.
-const SIZE: usize = 1000;
-
-fn generated(text: &str) -> std::result::Result<Source, String> {
-    let (count, octets) = match text.split_once('x') {
-        Some((count, octets)) => (count, Some(octets)),
-        None => (text, None),
-    };
-    let count = count.parse().map_err(|_| "it takes COUNT or COUNTxSIZE")?;
-    let octets = match octets {
-        Some(octets) => usize::try_from(size(octets)?).map_err(|_| "that is too much")?,
-        None => SIZE,
-    };
-    Ok(Source::Generated {
-        count,
-        size: octets,
-    })
 }
 
 fn mailbox(text: &str) -> std::result::Result<(String, Source), String> {
@@ -101,29 +80,14 @@ pub fn run(args: &ImapArgs) -> Result<u8> {
     let mut server = ImapServer::default();
     server.without.clone_from(&args.without);
     server.users.clone_from(&args.user);
-    for text in &args.rule {
-        let rule = text.parse::<Rule>();
-        server.rules.push(rule.map_err(illegal)?);
-    }
-    for text in &args.flaw {
-        let flaw = text.parse::<Flaw>();
-        server.flaws.push(flaw.map_err(illegal)?);
-    }
+    server.rules = parsed(&args.rule)?;
+    server.flaws = parsed(&args.flaw)?;
     server.store = Arc::new(store(args)?);
     if !args.quiet {
         server.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "imaps" } else { "imap" };
-    let server = start(&args.listen, Arc::new(server))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
+    serve(&args.listen, scheme, Arc::new(server))
 }
 
 /// The mail that everybody finds at first.

@@ -1,10 +1,8 @@
 //! `proto mock mail`: a mail server in one process. What comes by SMTP, submission or LMTP is there
 //! by POP3 and IMAP.
 
-use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +15,7 @@ use rustix::process::{getrlimit, setrlimit, Resource};
 use serde_json::{Map, Value};
 
 use super::smtp::user;
-use super::{list, print, start, write_whole, Ending, ListenArgs};
+use super::{list, parsed, print, start, write_whole, Ending, ListenArgs};
 use crate::exit_code::OK;
 use crate::units::{duration, size};
 
@@ -211,16 +209,6 @@ fn mail_server(args: &MailArgs) -> Result<MailServer> {
         imap_rules: parsed(&args.wrong.imap_rule)?,
         transcripts: args.transcripts.clone(),
     })
-}
-
-fn parsed<T>(texts: &[String]) -> Result<Vec<T>>
-where
-    T: FromStr,
-    T::Err: Display,
-{
-    let parsed = texts.iter().map(|text| text.parse::<T>());
-    let parsed: std::result::Result<Vec<T>, T::Err> = parsed.collect();
-    parsed.map_err(|error| Error::illegal(error.to_string()))
 }
 
 /// Starts all servers. Each has a scheme by which clients name it.

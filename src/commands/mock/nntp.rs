@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use proto_mock::nntp::{Flaw, News, NewsServer, Rule, Spool, Wildmat};
+use proto_mock::nntp::{News, NewsServer, Spool, Wildmat};
 use proto_mock::nntp::{CAPABILITIES, FLAWS, LISTS, RULES};
 use proto_mock::sasl::Mechanism;
 use proto_transport::escape::escaped;
 use proto_transport::{Error, Result};
 
 use super::smtp::user;
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
+use super::{illegal, list, parsed, serve, ListenArgs};
 use crate::units::size;
 
 #[derive(clap::Args)]
@@ -119,29 +118,14 @@ pub fn run(args: &NntpArgs) -> Result<u8> {
     server.posting = args.posting == "yes";
     server.starts_in_transit = args.transit;
     server.save.clone_from(&args.save);
-    for text in &args.rule {
-        let rule = text.parse::<Rule>();
-        server.rules.push(rule.map_err(illegal)?);
-    }
-    for text in &args.flaw {
-        let flaw = text.parse::<Flaw>();
-        server.flaws.push(flaw.map_err(illegal)?);
-    }
+    server.rules = parsed(&args.rule)?;
+    server.flaws = parsed(&args.flaw)?;
     server.spool = Arc::new(spool(args)?);
     if !args.quiet {
         server.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "nntps" } else { "nntp" };
-    let server = start(&args.listen, Arc::new(server))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
+    serve(&args.listen, scheme, Arc::new(server))
 }
 
 /// The groups and articles that there are at first.

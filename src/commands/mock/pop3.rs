@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use proto_mock::pop3::{Flaw, Maildrop, News, Rule, Source, CAPABILITIES, FLAWS, RULES};
+use proto_mock::pop3::{Maildrop, News, Source, CAPABILITIES, FLAWS, RULES};
 use proto_mock::sasl::Mechanism;
 use proto_transport::escape::escaped;
 use proto_transport::{Error, Result};
 
 use super::smtp::user;
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
-use crate::units::size;
+use super::{generated, list, parsed, serve, ListenArgs};
 
 #[derive(clap::Args)]
 pub struct Pop3Args {
@@ -43,25 +41,6 @@ pub struct Pop3Args {
     pub(super) listen: ListenArgs,
 }
 
-/// The octets of a generated message.
-const SIZE: usize = 1000;
-
-fn generated(text: &str) -> std::result::Result<Source, String> {
-    let (count, octets) = match text.split_once('x') {
-        Some((count, octets)) => (count, Some(octets)),
-        None => (text, None),
-    };
-    let count = count.parse().map_err(|_| "it takes COUNT or COUNTxSIZE")?;
-    let octets = match octets {
-        Some(octets) => usize::try_from(size(octets)?).map_err(|_| "that is too much")?,
-        None => SIZE,
-    };
-    Ok(Source::Generated {
-        count,
-        size: octets,
-    })
-}
-
 fn capability(name: &str) -> std::result::Result<String, String> {
     let upper = name.to_ascii_uppercase();
     let is_known = match upper.strip_prefix("SASL=") {
@@ -89,28 +68,13 @@ pub fn run(args: &Pop3Args) -> Result<u8> {
     maildrop.without.clone_from(&args.without);
     maildrop.users.clone_from(&args.user);
     maildrop.source = source(args)?;
-    for text in &args.rule {
-        let rule = text.parse::<Rule>();
-        maildrop.rules.push(rule.map_err(illegal)?);
-    }
-    for text in &args.flaw {
-        let flaw = text.parse::<Flaw>();
-        maildrop.flaws.push(flaw.map_err(illegal)?);
-    }
+    maildrop.rules = parsed(&args.rule)?;
+    maildrop.flaws = parsed(&args.flaw)?;
     if !args.quiet {
         maildrop.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "pop3s" } else { "pop3" };
-    let server = start(&args.listen, Arc::new(maildrop))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
+    serve(&args.listen, scheme, Arc::new(maildrop))
 }
 
 fn source(args: &Pop3Args) -> Result<Source> {

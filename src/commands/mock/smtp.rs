@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto_mock::sasl::Mechanism;
-use proto_mock::smtp::{Letter, Mta, News, Rule, Store, EXTENSIONS, RULES};
+use proto_mock::smtp::{Letter, Mta, News, Store, EXTENSIONS, RULES};
 use proto_transport::escape::escaped;
-use proto_transport::{Error, Result};
+use proto_transport::Result;
 
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
+use super::{list, parsed, serve, ListenArgs};
 use crate::units::size;
 
 #[derive(clap::Args)]
@@ -80,7 +79,7 @@ pub fn run(args: &SmtpArgs) -> Result<u8> {
     mta.requires_login = args.require_auth;
     mta.requires_tls = args.require_tls;
     mta.max_size = args.max_size.unwrap_or(mta.max_size);
-    mta.rules = rules(&args.rule)?;
+    mta.rules = parsed(&args.rule)?;
     mta.store = match &args.maildir {
         Some(folder) => Store::Maildir(folder.clone()),
         None if args.stdout => Store::Stdout,
@@ -89,26 +88,13 @@ pub fn run(args: &SmtpArgs) -> Result<u8> {
     if !args.quiet {
         mta.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = match (args.lmtp, args.listen.tls) {
         (false, false) => "smtp",
         (false, true) => "smtps",
         (true, false) => "lmtp",
         (true, true) => "lmtps",
     };
-    let server = start(&args.listen, Arc::new(mta))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn rules(texts: &[String]) -> Result<Vec<Rule>> {
-    let rules = texts.iter().map(|text| {
-        let rule = text.parse::<Rule>();
-        rule.map_err(|error| Error::illegal(error.to_string()))
-    });
-    rules.collect()
+    serve(&args.listen, scheme, Arc::new(mta))
 }
 
 /// One line on stderr for everything that happens.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use proto_mock::tcp::{Habit, SmallServer, HABITS};
 use proto_transport::{Error, Result};
 
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
+use super::{list, serve, ListenArgs};
 use crate::units::size;
 
 #[derive(clap::Args)]
@@ -31,11 +30,6 @@ pub fn run(args: &TcpArgs) -> Result<u8> {
         habit: habit.map_err(|error| Error::illegal(error.to_string()))?,
         chargen: args.size,
     };
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "tls" } else { "tcp" };
-    let server = start(&args.listen, Arc::new(server))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
+    serve(&args.listen, scheme, Arc::new(server))
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use proto_mock::telnet::{Flaw, News, Rule, TelnetServer, FLAWS, RULES};
+use proto_mock::telnet::{News, TelnetServer, FLAWS, RULES};
 use proto_transport::escape::escaped;
-use proto_transport::{Error, Result};
+use proto_transport::Result;
 
-use super::{announce, list, start, Ending, ListenArgs};
-use crate::exit_code::OK;
+use super::{illegal, list, parsed, serve, ListenArgs};
 
 #[derive(clap::Args)]
 pub struct TelnetArgs {
@@ -46,28 +45,13 @@ pub fn run(args: &TelnetArgs) -> Result<u8> {
             .ok_or_else(|| illegal("--user takes NAME:PASSWORD"))?;
         server.users.push((name.to_owned(), password.to_owned()));
     }
-    for text in &args.rule {
-        let rule = text.parse::<Rule>();
-        server.rules.push(rule.map_err(illegal)?);
-    }
-    for text in &args.flaw {
-        let flaw = text.parse::<Flaw>();
-        server.flaws.push(flaw.map_err(illegal)?);
-    }
+    server.rules = parsed(&args.rule)?;
+    server.flaws = parsed(&args.flaw)?;
     if !args.quiet {
         server.notify = Some(Box::new(tell));
     }
-    let mut ending = Ending::new()?;
     let scheme = if args.listen.tls { "telnets" } else { "telnet" };
-    let server = start(&args.listen, Arc::new(server))?;
-    announce(&args.listen, scheme, &server)?;
-    ending.wait(args.listen.stop_after);
-    server.stop();
-    Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
+    serve(&args.listen, scheme, Arc::new(server))
 }
 
 /// One line on stderr for everything that happens.

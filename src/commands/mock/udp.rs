@@ -8,7 +8,7 @@ use proto_mock::tcp::{Habit, HABITS};
 use proto_mock::udp::{DatagramFault, DatagramServer, DATAGRAM_FAULTS};
 use proto_transport::{Error, Result};
 
-use super::{list, tell_address, Ending};
+use super::{illegal, list, tell_address, Ending};
 use crate::exit_code::OK;
 use crate::units::duration;
 
@@ -63,8 +63,4 @@ pub fn run(args: &UdpArgs) -> Result<u8> {
     ending.wait(args.stop_after);
     server.stop();
     Ok(OK)
-}
-
-fn illegal(error: impl std::fmt::Display) -> Error {
-    Error::illegal(error.to_string())
 }
