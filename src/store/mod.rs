@@ -23,6 +23,7 @@
 
 mod batch;
 mod deliver;
+mod digest;
 mod eml;
 mod finishing;
 mod folder;
@@ -44,6 +45,9 @@ use clap::Args;
 use proto_transport::{Error, Result};
 
 pub use deliver::Deliver;
+#[cfg(test)]
+pub use digest::digest;
+pub use digest::Digester;
 pub use state::State;
 
 /// Where mail goes; stdout if nothing is said.
@@ -88,7 +92,7 @@ pub struct About<'a> {
 /// A message that is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// The SHA-256 of the bytes as they are stored, without the quoting of an mbox.
+    /// The digest of the bytes as they are stored, without the quoting of an mbox.
     pub hash: [u8; 32],
     /// Where it is.
     pub place: String,

@@ -1,3 +1,4 @@
+use super::super::digest::digest;
 use super::super::incoming::SMALL;
 use super::*;
 use std::collections::HashSet;
@@ -53,7 +54,7 @@ fn a_message_is_there_when_it_is_durable() {
     assert_eq!(counts(&path), [0, 1, 1]);
     let bytes = fs::read(path.join(&kept[0].place)).unwrap();
     assert_eq!(bytes, b"A: b\n\nc\n");
-    assert_eq!(kept[0].hash, <[u8; 32]>::from(Sha256::digest(&bytes)));
+    assert_eq!(kept[0].hash, digest(&bytes));
     assert!(kept[0].place.ends_with(".proto,S=8"), "{}", kept[0].place);
     let bytes = fs::read(path.join(&kept[1].place)).unwrap();
     assert!(bytes == b"line\n".repeat(SMALL / 3));
@@ -85,10 +86,7 @@ fn what_breaks_off_leaves_nothing() {
         begin(&mut maildir, "2", "");
         assert_eq!(counts(path), [0, 0, 0]);
         maildir.write(b"y").unwrap();
-        assert_eq!(
-            maildir.end().unwrap().hash,
-            <[u8; 32]>::from(Sha256::digest("y"))
-        );
+        assert_eq!(maildir.end().unwrap().hash, digest(b"y"));
     }
     let mut maildir = Maildir::open(path).unwrap();
     begin(&mut maildir, "3", "");
@@ -154,7 +152,7 @@ fn a_killed_run_loses_and_doubles_nothing() {
             let mut maildir = Maildir::open(path).unwrap();
             for (uid, bytes) in ["1", "2"].iter().zip(&messages) {
                 let kept = store(&mut maildir, uid, again, bytes);
-                assert_eq!(kept.hash, <[u8; 32]>::from(Sha256::digest(bytes)));
+                assert_eq!(kept.hash, digest(bytes));
             }
             maildir.sync().unwrap();
             assert_eq!(counts(path), [left[0], 2, 0], "{steps} {again:?}");
