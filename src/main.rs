@@ -11,6 +11,7 @@ mod download;
 mod ending;
 mod exit_code;
 mod fetching;
+mod folder;
 mod ftp;
 mod gopher;
 mod imap;

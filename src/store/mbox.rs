@@ -17,7 +17,8 @@ use rustix::io::Errno;
 
 use super::incoming::Incoming;
 use super::mboxrd::write_message;
-use super::{folder, writing, About, Kept, Store};
+use super::{writing, About, Kept, Store};
+use crate::folder;
 
 /// How often to look whether the file is still locked.
 const LOOK: Duration = Duration::from_millis(50);

@@ -1,8 +1,8 @@
 //! Where fetched mail goes, and the state that knows what was fetched.
 //!
 //! ```text
-//!                        ┌─ maildir   tmp/ until durable, then new/ or cur/
-//! begin write* end ──────┼─ eml       .part until durable, then UID.eml
+//!                        ┌─ maildir   no name until durable, then one in new/ or cur/
+//! begin write* end ──────┼─ eml       no name until durable, then UID.eml
 //!   (or abandon)         ├─ mbox      appended, mboxrd
 //!        │               ├─ deliver   a command for each message
 //!       sync             └─ stdout    one message raw, several as mboxrd
@@ -24,9 +24,9 @@
 mod batch;
 mod deliver;
 mod digest;
+mod draft;
 mod eml;
 mod finishing;
-mod folder;
 mod incoming;
 mod journal;
 mod maildir;
@@ -35,7 +35,7 @@ mod mboxrd;
 mod names;
 mod state;
 mod stdout;
-mod writer;
+mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};

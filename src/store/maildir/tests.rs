@@ -40,16 +40,23 @@ fn kill(maildir: Maildir) {
 
 #[test]
 fn a_message_is_there_when_it_is_durable() {
+    for unnamed in [0, usize::MAX] {
+        messages_are_there_when_they_are_durable(unnamed);
+    }
+}
+
+fn messages_are_there_when_they_are_durable(unnamed: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b");
     let mut maildir = Maildir::open(&path).unwrap();
+    maildir.batch.allow_unnamed(unnamed);
     let large = b"line\r\n".repeat(SMALL / 3);
     let kept = [
         store(&mut maildir, "1", "", b"A: b\r\n\r\nc\r\n"),
         store(&mut maildir, "2", "SFS", &large),
     ];
     // The small one is still in memory.
-    assert_eq!(counts(&path), [1, 0, 0]);
+    assert_eq!(counts(&path), [usize::from(unnamed == 0), 0, 0]);
     maildir.sync().unwrap();
     assert_eq!(counts(&path), [0, 1, 1]);
     let bytes = fs::read(path.join(&kept[0].place)).unwrap();
@@ -134,11 +141,18 @@ fn same_bytes_under_two_uids_are_two_messages() {
 #[test]
 fn a_killed_run_loses_and_doubles_nothing() {
     let messages = [b"small".to_vec(), vec![b'l'; SMALL + 5]];
-    // How far the run came, and what it left in tmp and new.
-    for (steps, left) in [(0, [0, 0]), (1, [1, 0]), (2, [0, 2])] {
+    // How far the run came, how many files needed no name, and what it left in tmp and new.
+    for (steps, unnamed, left) in [
+        (0, 0, [0, 0]),
+        (1, 0, [1, 0]),
+        (1, 9, [0, 0]),
+        (2, 0, [0, 2]),
+        (2, 9, [0, 2]),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let mut maildir = Maildir::open(path).unwrap();
+        maildir.batch.allow_unnamed(unnamed);
         store(&mut maildir, "1", "", &messages[0]);
         if steps > 0 {
             store(&mut maildir, "2", "", &messages[1]);
