@@ -73,6 +73,13 @@ impl Ftp {
         commands.into_iter().map(|(_, line)| line).collect()
     }
 
+    /// What has only a name for a time.
+    pub fn parts(&self) -> Vec<String> {
+        let mut paths = self.ftp.files.paths();
+        paths.retain(|path| path.ends_with(".part") || path.ends_with(".old"));
+        paths
+    }
+
     /// How often a command was heard.
     pub fn count_of(&self, verb: &str) -> usize {
         let heard = self.heard();

@@ -186,15 +186,64 @@ fn names_that_a_server_does_not_take_and_does_not_rename_to() {
     assert!(picky.ftp.files.get("pub/a.txt").is_some());
     let safe = ["ftp-put", "a.txt", &url, "--safe", "--force"];
     proto_in(place.path(), &safe).exits(69).says("553");
-    let stiff = Ftp::ruled(&["rnto reply=550 No"]);
+    // What is whole there may still get its name, by hand or in another run.
+    let stiff = Ftp::ruled(&["rnto count=1 reply=550 No"]);
     let url = stiff.url("pub/");
-    proto_in(place.path(), &["ftp-put", "a.txt", &url]).exits(69);
-    assert!(stiff
-        .ftp
-        .files
-        .paths()
-        .iter()
-        .all(|path| !path.contains("a.txt")));
+    let run = proto_in(place.path(), &["ftp-put", "a.txt", &url]).exits(69);
+    let part = stiff.parts();
+    assert_eq!(part.len(), 1);
+    assert!(run.stderr.contains(&part[0]), "{}", run.stderr);
+    assert!(run.stderr.contains("--direct"), "{}", run.stderr);
+    proto_in(place.path(), &["ftp-put", "a.txt", &url]).exits(0);
+    assert_eq!(stiff.parts(), [""; 0]);
+    assert_eq!(stiff.ftp.files.get("pub/a.txt").unwrap(), b"one\ntwo\n");
+}
+
+#[test]
+fn what_is_replaced_is_there_until_the_new_one_is() {
+    let replace = |rules: &[&str]| {
+        let ftp = Ftp::ruled(rules);
+        let place = place();
+        let url = ftp.url("pub/hello.txt");
+        let run = proto_in(place.path(), &["ftp-put", "b b", &url, "--force"]);
+        let there = ftp.ftp.files.get("pub/hello.txt").unwrap_or_default();
+        (run, there, ftp.parts())
+    };
+    let (old, new) = (b"Hello\n".to_vec(), vec![7; 2_500_000]);
+    // Never, or not now: both are there, and the error says where.
+    for (rule, code) in [
+        ("rnto reply=553 No", 69),
+        ("rnto reply=550 No", 69),
+        ("rnto reply=450 Busy", 75),
+        ("rnfr reply=450 Busy", 75),
+    ] {
+        let (run, there, parts) = replace(&[rule]);
+        assert_eq!(run.code, code, "{rule}: {}", run.stderr);
+        assert_eq!(there, old, "{rule}");
+        assert_eq!(parts.len(), 1, "{rule}: {parts:?}");
+        assert!(run.stderr.contains(&parts[0]), "{rule}: {}", run.stderr);
+        assert!(run.stderr.contains("--direct"), "{rule}: {}", run.stderr);
+    }
+    // Not over a file, but else.
+    let (run, there, parts) = replace(&["rnto=pub/hello.txt count=1 reply=553 No"]);
+    assert_eq!((run.exits(0).code, there, parts), (0, new.clone(), vec![]));
+    // Aside, but the new one does not get the name.
+    let (run, there, parts) = replace(&["rnto=pub/hello.txt count=2 reply=553 No"]);
+    assert_eq!((run.code, there, parts.len()), (69, old, 1));
+    // Nor does the old one again: it is told where that is.
+    let (run, there, parts) = replace(&["rnto=pub/hello.txt count=3 reply=553 No"]);
+    assert_eq!((run.code, there.len(), parts.len()), (69, 0, 2));
+    for part in parts {
+        assert!(run.stderr.contains(&part), "{part}: {}", run.stderr);
+    }
+    // The old one cannot be deleted.
+    let rules = [
+        "rnto=pub/hello.txt count=1 reply=553 No",
+        "dele reply=550 No",
+    ];
+    let (run, there, parts) = replace(&rules);
+    assert_eq!((run.code, there, parts.len()), (0, new, 1));
+    assert!(run.stderr.contains(&parts[0]), "{}", run.stderr);
 }
 
 #[test]

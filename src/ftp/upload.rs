@@ -1,4 +1,7 @@
-//! A file on its way there: under another name first, and under its own when all of it is there.
+//! A file on its way there: under another name first, and under its own when all of it is there
+//! (`upload/naming.rs`).
+
+mod naming;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,6 +15,7 @@ use proto_transport::{Error, Result};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use self::naming::Unnamed;
 use super::download::WORTH_RESUMING;
 use super::local::seconds;
 use super::{lasting, shown};
@@ -67,6 +71,8 @@ struct Sending<'a> {
     path: &'a Path,
     /// Its name until all of it is there.
     meanwhile: Path,
+    /// Whether the server keeps as many bytes as went, by its own account.
+    is_measured: bool,
 }
 
 /// What can be sent.
@@ -142,19 +148,24 @@ impl Uploads<'_> {
                 Err(error)
             }
             Ok(()) => match sending.name(session, record) {
-                Err(error) if sending.size.is_some() && self.must_do_without(&error) => {
+                Ok(()) => Ok(()),
+                Err(Unnamed::Failed(error)) => Err(error),
+                Err(Unnamed::Unable(error)) if No::of(&error) != Some(No::Unsupported) => {
+                    Err(sending.kept(error))
+                }
+                Err(Unnamed::Unable(error)) => {
+                    if session.is_usable() {
+                        let _ = session.delete(&meanwhile);
+                    }
+                    if self.safety != Safety::WherePossible || sending.size.is_none() {
+                        return Err(error);
+                    }
                     self.cannot_rename.store(true, Ordering::Relaxed);
                     sending.rewind()?;
                     sending.directly(session, record)
                 }
-                result => result,
             },
         }
-    }
-
-    /// Whether a server that renames nothing is to get files under their own names.
-    fn must_do_without(&self, error: &Error) -> bool {
-        self.safety == Safety::WherePossible && No::of(error) == Some(No::Unsupported)
     }
 
     fn open<'a>(&'a self, source: Source<'_>, path: &'a Path) -> Result<Sending<'a>> {
@@ -186,6 +197,7 @@ impl Uploads<'_> {
             modified: modified.and_then(Moment::from_unix),
             path,
             meanwhile: Path::new([path.as_bytes(), mark.as_bytes()].concat())?,
+            is_measured: false,
         })
     }
 }
@@ -235,8 +247,9 @@ impl Sending<'_> {
     }
 
     /// Whether the server keeps as many bytes as went.
-    fn check(&self, session: &mut Session, path: &Path, size: u64) -> Result<()> {
+    fn check(&mut self, session: &mut Session, path: &Path, size: u64) -> Result<()> {
         let told = session.about(path)?.size;
+        self.is_measured = told == Some(size);
         let Some(told) = told.filter(|told| *told != size) else {
             return Ok(());
         };
@@ -274,32 +287,6 @@ impl Sending<'_> {
         record.note("direct", true);
         self.send(session, &path, 0, record)
     }
-
-    /// All of it is there: gives it its name.
-    fn name(&self, session: &mut Session, record: &mut Record) -> Result<()> {
-        record.stage = Stage::Store;
-        let (meanwhile, path) = (&self.meanwhile, self.path);
-        let result = match session.rename(meanwhile, path) {
-            // Some servers do not rename over a file.
-            Err(error) if self.uploads.force && is_in_the_way(&error) => session
-                .delete(path)
-                .and_then(|()| session.rename(meanwhile, path))
-                .map_err(|_| error),
-            result => result,
-        };
-        result.inspect_err(|error| {
-            if matches!(error, Error::Refused { .. }) && session.is_usable() {
-                let _ = session.delete(meanwhile);
-            }
-        })
-    }
-}
-
-fn is_in_the_way(error: &Error) -> bool {
-    matches!(
-        No::of(error),
-        Some(No::Missing | No::Name | No::Other | No::Busy)
-    )
 }
 
 /// Whether a file is there, as far as the server tells.

@@ -347,6 +347,14 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a file or folder that is there may be renamed: the first half of a renaming (RNFR),
+    /// which changes nothing by itself (RFC 959 section 4.1.3).
+    pub fn may_rename(&mut self, from: &Path) -> Result<()> {
+        self.connection.doing(format!("renaming {from}"));
+        self.expect(&Request::RenameFrom(from.clone()), 350)
+            .map(|_| ())
+    }
+
     /// Makes a folder; its path as the server tells it, if it does.
     pub fn make_folder(&mut self, path: &Path) -> Result<Option<Path>> {
         self.connection.doing(format!("making the folder {path}"));
