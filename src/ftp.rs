@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `download.rs` | a file on its way here |
 //! | `upload.rs` | a file on its way there |
+//! | `lock.rs` | one upload of a file at a time |
 //! | `fleet.rs` | many files over several connections |
 //! | `walk.rs` | what is in a tree on the server |
 //! | `local.rs` | what is in a tree here, and where names from a server may lead |
@@ -16,6 +17,7 @@ pub mod digest;
 pub mod download;
 pub mod fleet;
 pub mod local;
+pub mod lock;
 pub mod trees;
 pub mod upload;
 pub mod walk;
@@ -122,6 +124,12 @@ impl Service {
             is_hasty: !args.no_pipelining,
             spare: Mutex::default(),
         })
+    }
+
+    /// Whose files they are: the user, the host and the port.
+    pub fn account(&self) -> String {
+        let endpoint = &self.target.endpoint;
+        format!("{}@{}:{}", self.login.user, endpoint.host, endpoint.port)
     }
 
     /// Whether another target is reached in the same way.

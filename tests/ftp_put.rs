@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proto_mock::Options;
 
 use crate::ftp_get::{files, record, rows, Ftp};
-use crate::harness::{authority, command, folder, proto_in, tls, Run};
+use crate::harness::{authority, command, folder, names, proto_in, tls, wait_for, Run, Running};
 
 /// A folder with two files.
 fn place() -> tempfile::TempDir {
@@ -150,6 +151,54 @@ fn another_file_is_not_taken_for_the_rest() {
     proto_in(place.path(), &put).exits(0);
     assert_eq!(ftp.ftp.files.get("pub/b b").unwrap(), vec![8; 2_400_000]);
     assert_eq!(ftp.count_of("APPE"), 0);
+}
+
+#[test]
+fn another_content_of_the_same_size_and_time_is_not_taken_for_the_rest() {
+    let ftp = Ftp::ruled(&["cut=pub/* count=1 drop reply=1000000"]);
+    let place = place();
+    let url = ftp.url("pub/");
+    let put = ["ftp-put", "b b", url.as_str(), "--continue"];
+    let write = |byte: u8| {
+        let path = place.path().join("b b");
+        fs::write(&path, vec![byte; 2_500_000]).unwrap();
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+            .unwrap();
+    };
+    write(7);
+    proto_in(place.path(), &put).exits(75);
+    assert_eq!(ftp.parts().len(), 1);
+    write(8);
+    proto_in(place.path(), &put).exits(0);
+    assert!(ftp.ftp.files.get("pub/b b").unwrap() == vec![8; 2_500_000]);
+}
+
+#[test]
+fn two_uploads_of_a_file_do_not_mix() {
+    for options in [&["--safe"][..], &["--force"], &["--direct", "--force"]] {
+        let ftp = Ftp::flawed(&[]);
+        let (place, state) = (place(), folder());
+        let url = ftp.url("pub/b");
+        let put = |more: &[&str]| {
+            let mut command = command(&[&["ftp-put", "b b", &url], options, more].concat());
+            command.current_dir(place.path());
+            command.env("XDG_STATE_HOME", state.path());
+            command.stderr(Stdio::piped()).stdout(Stdio::piped());
+            command
+        };
+        // It sleeps when it has sent its first block.
+        let mut first = Running(put(&["--limit-rate", "1K"]).spawn().unwrap());
+        wait_for(|| (ftp.count_of("STOR") > 0).then_some(()));
+        let second: Run = put(&[]).output().unwrap().into();
+        second.exits(75).says("another upload");
+        assert_eq!(ftp.count_of("DELE"), 0);
+        assert!(first.0.try_wait().unwrap().is_none());
+        drop(first);
+        Run::from(put(&[]).output().unwrap()).exits(0);
+        assert!(ftp.ftp.files.get("pub/b").unwrap() == vec![7; 2_500_000]);
+        assert_eq!(names(&state.path().join("proto/ftp")), [""; 0]);
+    }
 }
 
 #[test]

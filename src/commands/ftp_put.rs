@@ -85,6 +85,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let uploads = Uploads {
         common: &args.common,
         progress: &progress,
+        account: service.account(),
         force: args.how.force,
         resume: args.how.resume,
         safety: match (args.how.safe, args.how.direct) {

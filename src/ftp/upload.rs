@@ -3,8 +3,9 @@
 
 mod naming;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path as LocalPath;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use self::naming::Unnamed;
 use super::download::WORTH_RESUMING;
 use super::local::seconds;
+use super::lock::Lock;
 use super::{lasting, shown};
 use crate::cli::CommonArgs;
 use crate::progress::Progress;
@@ -50,6 +52,8 @@ pub struct Uploads<'a> {
     pub common: &'a CommonArgs,
     /// Where progress is shown.
     pub progress: &'a Progress,
+    /// Whose files they are.
+    pub account: String,
     /// Replace existing files.
     pub force: bool,
     /// Go on with what an earlier run left.
@@ -109,6 +113,7 @@ impl Uploads<'_> {
             Source::Stdin => "-".to_owned(),
         };
         record.items = vec![json!({ "file": file, "path": shown(path.as_bytes()) })];
+        let _lock = Lock::take(&self.account, path)?;
         if !self.force && exists(session, path)? {
             let why = format!("{path} exists; --force replaces it");
             return Err(lasting(session, "looking for the file", why));
@@ -169,7 +174,7 @@ impl Uploads<'_> {
     }
 
     fn open<'a>(&'a self, source: Source<'_>, path: &'a Path) -> Result<Sending<'a>> {
-        let (file, size, modified): (Box<dyn Bytes>, _, _) = match source {
+        let (file, size, metadata): (Box<dyn Bytes>, _, _) = match source {
             Source::Stdin => (Box::new(io::stdin()), None, None),
             Source::File(place) => {
                 let failed = |error| Error::io(format!("reading {}", place.display()), error);
@@ -178,18 +183,18 @@ impl Uploads<'_> {
                 if metadata.is_dir() {
                     return Err(failed(io::ErrorKind::IsADirectory.into()));
                 }
-                let modified = metadata.modified().ok();
                 let size = metadata.is_file().then_some(metadata.len());
-                (Box::new(file), size, Some(seconds(modified)))
+                (Box::new(file), size, Some(metadata))
             }
         };
         // The name tells of which content it is a part, so that no other is gone on with.
-        let about = match size {
-            Some(size) => format!("{size} {modified:?}"),
-            None => format!("process {}", std::process::id()),
+        let about = match (size, &metadata) {
+            (Some(_), Some(metadata)) => identity(metadata),
+            _ => format!("process {}", std::process::id()),
         };
         let digest = hexadecimal(&Sha256::digest(about.as_bytes()));
         let mark = format!(".{}.part", digest.get(..8).unwrap_or_default());
+        let modified = metadata.map(|metadata| seconds(metadata.modified().ok()));
         Ok(Sending {
             uploads: self,
             file,
@@ -287,6 +292,21 @@ impl Sending<'_> {
         record.note("direct", true);
         self.send(session, &path, 0, record)
     }
+}
+
+/// What is another when a file here has another content, as far as the system can tell: who sets the
+/// time of a change (mtime) back cannot set that of the change of the file itself (ctime).
+fn identity(metadata: &Metadata) -> String {
+    format!(
+        "{} {} {} {}.{} {}.{}",
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    )
 }
 
 /// Whether a file is there, as far as the server tells.

@@ -59,6 +59,7 @@ impl Mirror<'_> {
         let uploads = Uploads {
             common: &self.args.common,
             progress: self.way.fleet.progress,
+            account: self.way.service.account(),
             force: true,
             resume: true,
             safety: match self.args.direct {
