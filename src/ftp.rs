@@ -5,6 +5,7 @@
 //! | `download.rs` | a file on its way here |
 //! | `upload.rs` | a file on its way there |
 //! | `lock.rs` | one upload of a file at a time |
+//! | `presence.rs` | whether a name there is taken |
 //! | `fleet.rs` | many files over several connections |
 //! | `walk.rs` | what is in a tree on the server |
 //! | `local.rs` | what is in a tree here, and where names from a server may lead |
@@ -18,6 +19,7 @@ pub mod download;
 pub mod fleet;
 pub mod local;
 pub mod lock;
+pub mod presence;
 pub mod trees;
 pub mod upload;
 pub mod walk;

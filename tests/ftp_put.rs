@@ -77,6 +77,47 @@ fn nothing_is_replaced_unasked() {
     assert_eq!(ftp.count_of("STOR pub/hello.txt"), 2);
 }
 
+/// Servers that tell little of a name, and the status when nothing can tell.
+pub fn taciturn() -> Vec<(Ftp, i32)> {
+    let of = |without: &[&str], rules: &[&str]| {
+        let mut ftp = files();
+        ftp.without = without.iter().map(|name| (*name).to_owned()).collect();
+        ftp.rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Ftp::with(ftp, Options::default())
+    };
+    let old = ["SIZE", "MDTM", "MLST"];
+    vec![
+        (of(&old, &[]), 69),
+        (of(&old[..1], &[]), 69),
+        (of(&old[..2], &[]), 69),
+        (of(&old[1..], &[]), 69),
+        (of(&["SIZE", "MLST"], &[]), 69),
+        (of(&[], &["size reply=450 Busy", "mdtm reply=450 Busy"]), 69),
+        (of(&["MLST"], &["size reply=450 Busy"]), 75),
+        (of(&[], &["mlst reply=451 Sorry"]), 75),
+        (of(&old, &["list reply=550 No"]), 69),
+        (of(&old, &["list reply=450 Busy"]), 75),
+    ]
+}
+
+#[test]
+fn nothing_is_replaced_unasked_whatever_the_server_tells() {
+    for (number, (ftp, code)) in taciturn().into_iter().enumerate() {
+        let place = place();
+        let url = ftp.url("pub/hello.txt");
+        let run = proto_in(place.path(), &["ftp-put", "a.txt", &url]);
+        assert_eq!(run.code, code, "{number}: {}", run.stderr);
+        assert_eq!(ftp.ftp.files.get("pub/hello.txt").unwrap(), b"Hello\n");
+        assert_eq!(ftp.count_of("STOR"), 0, "{number}");
+        // What is not there is not taken for something that is.
+        let run = proto_in(place.path(), &["ftp-put", "a.txt", &ftp.url("pub/.new")]);
+        let is_told = number < 6;
+        assert_eq!(run.code == 0, is_told, "{number}: {}", run.stderr);
+        proto_in(place.path(), &["ftp-put", "a.txt", &url, "--force"]).exits(0);
+        ftp.is_content();
+    }
+}
+
 #[test]
 fn folders_are_made_where_that_is_asked_for() {
     for without in [&[][..], &["MLST"]] {

@@ -1,6 +1,7 @@
 //! `proto ftp-rename`: other names.
 
 use crate::ftp_get::Ftp;
+use crate::ftp_put::taciturn;
 use crate::harness::proto;
 
 #[test]
@@ -30,4 +31,17 @@ fn nothing_is_replaced_unasked() {
         .says("550");
     proto(&["ftp-rename", &ftp.url(""), "x"]).exits(64);
     proto(&["ftp-rename", &ftp.url("a"), "x\r\nDELE y"]).exits(64);
+}
+
+#[test]
+fn nothing_is_replaced_unasked_whatever_the_server_tells() {
+    for (number, (ftp, code)) in taciturn().into_iter().enumerate() {
+        let rename = ["ftp-rename", &ftp.url("pub/hello.txt"), "two words"];
+        let run = proto(&rename);
+        assert_eq!(run.code, code, "{number}: {}", run.stderr);
+        assert_eq!(ftp.ftp.files.get("pub/two words").unwrap(), b"2\n");
+        assert_eq!(ftp.count_of("RNFR"), 0, "{number}");
+        proto(&[&rename[..], &["--force"]].concat()).exits(0);
+        ftp.is_content();
+    }
 }

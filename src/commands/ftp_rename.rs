@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::cli::CommonArgs;
 use crate::download::retrying;
 use crate::fetching::reported;
-use crate::ftp::{in_folder, last_part, lasting, named, shown, FtpArgs, Service};
+use crate::ftp::presence::refuse_taken;
+use crate::ftp::{in_folder, last_part, named, shown, FtpArgs, Service};
 
 /// Rename a file or folder on an FTP server.
 #[derive(clap::Args)]
@@ -37,9 +38,8 @@ pub fn run(args: &Args) -> Result<u8> {
         retrying(&args.common, crate::note, |this| {
             service.converse(record, |session, record| {
                 this.is_last = true;
-                if !args.force && session.about(&to)?.size.is_some() {
-                    let why = format!("{to} exists; --force replaces it");
-                    return Err(lasting(session, "looking for the file", why));
+                if !args.force {
+                    refuse_taken(session, &to)?;
                 }
                 session.rename(&from, &to)?;
                 let (from, to) = (shown(from.as_bytes()), shown(to.as_bytes()));

@@ -20,7 +20,8 @@ use self::naming::Unnamed;
 use super::download::WORTH_RESUMING;
 use super::local::seconds;
 use super::lock::Lock;
-use super::{lasting, shown};
+use super::presence::refuse_taken;
+use super::shown;
 use crate::cli::CommonArgs;
 use crate::progress::Progress;
 use crate::report::{Record, Stage};
@@ -114,9 +115,8 @@ impl Uploads<'_> {
         };
         record.items = vec![json!({ "file": file, "path": shown(path.as_bytes()) })];
         let _lock = Lock::take(&self.account, path)?;
-        if !self.force && exists(session, path)? {
-            let why = format!("{path} exists; --force replaces it");
-            return Err(lasting(session, "looking for the file", why));
+        if !self.force {
+            refuse_taken(session, path)?;
         }
         record.stage = Stage::Transfer;
         session.set_type(self.kind);
@@ -307,12 +307,6 @@ fn identity(metadata: &Metadata) -> String {
         metadata.ctime(),
         metadata.ctime_nsec(),
     )
-}
-
-/// Whether a file is there, as far as the server tells.
-fn exists(session: &mut Session, path: &Path) -> Result<bool> {
-    let about = session.about(path)?;
-    Ok(about.size.is_some() || about.modified.is_some())
 }
 
 /// What is read on its way to the server.
