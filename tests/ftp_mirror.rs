@@ -1,6 +1,7 @@
 //! `proto ftp-mirror`: trees made like others.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::ftp_get::{record, rows, Ftp};
 use crate::harness::{folder, names, proto_in, Run};
@@ -90,7 +91,7 @@ fn up_and_only_what_has_changed() {
         fs::create_dir_all(place.path().join("tree/b/c")).unwrap();
         fs::write(place.path().join("tree/a"), "a").unwrap();
         fs::write(place.path().join("tree/b/c/d d"), "d").unwrap();
-        std::os::unix::fs::symlink("/etc", place.path().join("tree/link")).unwrap();
+        symlink("/etc", place.path().join("tree/link")).unwrap();
         let url = ftp.url("new/tree");
         let mirror = ["ftp-mirror", "tree", url.as_str(), "--delete", "--json"];
         let run = proto_in(place.path(), &mirror).exits(0);
@@ -105,6 +106,36 @@ fn up_and_only_what_has_changed() {
         assert_eq!(done(&run), ["deleted b/extra", "put a", "skipped link"]);
         ftp.is_content();
     }
+}
+
+#[test]
+fn what_is_a_link_here_is_not_deleted_there() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    for name in ["v1", "cur", "current"] {
+        fs::create_dir_all(place.path().join("tree").join(name)).unwrap();
+        fs::write(place.path().join("tree").join(name).join("a"), "1").unwrap();
+    }
+    fs::write(place.path().join("tree/f"), "1").unwrap();
+    let url = ftp.url("new");
+    let mirror = ["ftp-mirror", "tree", url.as_str(), "--json", "--delete"];
+    proto_in(place.path(), &mirror).exits(0);
+    for name in ["cur", "current"] {
+        fs::remove_dir_all(place.path().join("tree").join(name)).unwrap();
+    }
+    fs::remove_file(place.path().join("tree/f")).unwrap();
+    symlink("v1", place.path().join("tree/cur")).unwrap();
+    symlink("v1/a", place.path().join("tree/f")).unwrap();
+    let run = proto_in(place.path(), &mirror).exits(0);
+    let wanted = [
+        "deleted current",
+        "deleted current/a",
+        "skipped cur",
+        "skipped f",
+    ];
+    assert_eq!(done(&run), wanted);
+    assert!(ftp.ftp.files.get("new/cur/a").is_some());
+    assert!(ftp.ftp.files.get("new/f").is_some());
 }
 
 #[test]

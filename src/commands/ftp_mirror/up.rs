@@ -22,17 +22,17 @@ impl Mirror<'_> {
         let tally = self.way.tally;
         let mut others = Vec::new();
         let here = tree(self.place, self.choice, &mut |path| {
-            others.push(path.to_owned())
+            let below = path.strip_prefix(self.place).unwrap_or(path);
+            others.push(below.as_os_str().as_encoded_bytes().to_vec());
         })?;
-        for path in others {
-            let name = path.strip_prefix(self.place).unwrap_or(&path);
+        for below in &others {
             let why = json!({ "why": "links are not followed" });
-            tally.row("skipped", name.as_os_str().as_encoded_bytes(), None, why);
+            tally.row("skipped", below, None, why);
         }
         record.stage = Stage::Command;
         let there = self.there(record)?;
         let (folders, files) = self.missing(&here, &there);
-        let extra = self.extra_there(&here, &there);
+        let extra = self.extra_there(&here, &others, &there);
         self.is_within_limit(extra.len())?;
         if self.args.dry_run {
             folders
@@ -133,14 +133,23 @@ impl Mirror<'_> {
         agrees(item.modified, modified) || !keeps_times && is_newer
     }
 
-    /// What is there and not here.
-    fn extra_there<'t>(&self, here: &[Item], there: &'t Tree) -> Vec<&'t Found> {
+    /// What is there and not here. What is here and not sent is here.
+    fn extra_there<'t>(
+        &self,
+        here: &[Item],
+        others: &[Vec<u8>],
+        there: &'t Tree,
+    ) -> Vec<&'t Found> {
         if !self.args.delete.delete {
             return Vec::new();
         }
         let names: HashSet<&[u8]> = here.iter().map(|item| item.below.as_slice()).collect();
+        let others: HashSet<&[u8]> = others.iter().map(Vec::as_slice).collect();
         let mut extra: Vec<&Found> = there.found.iter().collect();
-        extra.retain(|found| !names.contains(found.below.as_slice()));
+        extra.retain(|found| {
+            let mut ways = ways(&found.below);
+            !names.contains(found.below.as_slice()) && !ways.any(|way| others.contains(way))
+        });
         extra
     }
 
@@ -158,4 +167,12 @@ impl Mirror<'_> {
         }
         Ok(())
     }
+}
+
+/// A path, and the folders on the way to it.
+fn ways(below: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = below.iter().enumerate();
+    let ends = ends.filter_map(|(at, byte)| (*byte == b'/').then_some(at));
+    let ends = ends.chain([below.len()]);
+    ends.filter_map(|end| below.get(..end))
 }
