@@ -356,6 +356,31 @@ fn a_server_that_renames_nothing_gets_files_under_their_names() {
 }
 
 #[test]
+fn a_folder_where_strangers_may_leave_files_gets_them_under_their_names() {
+    let no = ["rnfr reply=550 Permission denied", "dele reply=550 No"];
+    let ftp = Ftp::ruled(&no);
+    let place = place();
+    let url = ftp.url("pub/");
+    let run = proto_in(place.path(), &["ftp-put", "a.txt", "b b", &url]).exits(0);
+    assert_eq!(ftp.ftp.files.get("pub/b b").unwrap().len(), 2_500_000);
+    assert_eq!(ftp.ftp.files.get("pub/a.txt").unwrap(), b"one\ntwo\n");
+    // It has shown that with the first, of which something stays.
+    let parts = ftp.parts();
+    assert_eq!(parts.len(), 1);
+    assert!(run.stderr.contains(&parts[0]), "{}", run.stderr);
+    let rest = ["ftp-put", "a.txt", &ftp.url("void/"), "--safe"];
+    proto_in(place.path(), &rest).exits(69).says("--direct");
+    // Where nothing tells that the file is there, its absence may be why it is not renamed.
+    let mut blind = files();
+    blind.without = vec!["SIZE".to_owned()];
+    blind.rules = vec![no[0].parse().unwrap()];
+    let blind = Ftp::with(blind, Options::default());
+    let put = ["ftp-put", "a.txt", &blind.url("pub/")];
+    proto_in(place.path(), &put).exits(69).says("--direct");
+    assert_eq!(blind.parts().len(), 1);
+}
+
+#[test]
 fn tls_ends_uploads_properly() {
     for (options, arguments) in [(Options::default(), &["--starttls"][..]), (tls(), &[])] {
         let ftp = Ftp::with(files(), options);

@@ -155,20 +155,7 @@ impl Uploads<'_> {
             Ok(()) => match sending.name(session, record) {
                 Ok(()) => Ok(()),
                 Err(Unnamed::Failed(error)) => Err(error),
-                Err(Unnamed::Unable(error)) if No::of(&error) != Some(No::Unsupported) => {
-                    Err(sending.kept(error))
-                }
-                Err(Unnamed::Unable(error)) => {
-                    if session.is_usable() {
-                        let _ = session.delete(&meanwhile);
-                    }
-                    if self.safety != Safety::WherePossible || sending.size.is_none() {
-                        return Err(error);
-                    }
-                    self.cannot_rename.store(true, Ordering::Relaxed);
-                    sending.rewind()?;
-                    sending.directly(session, record)
-                }
+                Err(Unnamed::Unable(error)) => sending.unnamed(session, record, error),
             },
         }
     }
@@ -280,6 +267,28 @@ impl Sending<'_> {
             }
             result => result,
         }
+    }
+
+    /// The server renames nothing, or not for us, as in folders where strangers may leave files. The
+    /// file gets its name as with `--direct`; what was put there for nothing goes, if we may do that.
+    fn unnamed(&mut self, session: &mut Session, record: &mut Record, no: Error) -> Result<()> {
+        let is_sure = No::of(&no) == Some(No::Unsupported) || self.is_measured;
+        let is_allowed = self.uploads.safety == Safety::WherePossible;
+        if !(is_sure && is_allowed && self.size.is_some()) {
+            return Err(self.kept(no));
+        }
+        if !self.uploads.force {
+            refuse_taken(session, self.path)?;
+        }
+        self.uploads.cannot_rename.store(true, Ordering::Relaxed);
+        self.rewind()?;
+        self.directly(session, record)
+            .map_err(|error| self.kept(error))?;
+        if let Err(error) = session.delete(&self.meanwhile) {
+            let stays = format!("proto: {} stays: {error}", self.meanwhile);
+            self.uploads.progress.say(&stays);
+        }
+        Ok(())
     }
 
     fn rewind(&mut self) -> Result<()> {

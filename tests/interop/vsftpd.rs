@@ -349,3 +349,38 @@ fn listings_in_the_zone_of_the_server_are_compared_with_themselves() {
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)).len(), 2);
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
 }
+
+#[test]
+fn uploads_to_a_server_that_renames_nothing() {
+    // A folder where strangers may leave files, which cannot be changed afterwards.
+    let Some(server) = Vsftpd::start(&["anon_other_write_enable=NO"]) else {
+        return;
+    };
+    let place = folder();
+    let content = noise(2_000_000);
+    fs::write(place.path().join("up"), &content).unwrap();
+    let put = ["ftp-put", "up", &server.url("in/")];
+    let first = command(&put).current_dir(place.path()).output().unwrap();
+    let first = Run::from(first).exits(0);
+    assert!(first.stderr.contains(".part stays"), "{}", first.stderr);
+    assert!(fs::read(server.root().join("in/up")).unwrap() == content);
+    run(place.path(), &put).exits(69).says("--force");
+    let safe = ["ftp-put", "up", &server.url("in/other"), "--safe"];
+    run(place.path(), &safe).exits(69).says("--direct");
+
+    let Some(server) = Vsftpd::start(&["cmds_denied=RNFR,RNTO"]) else {
+        return;
+    };
+    server.write("in/up", b"old");
+    let owner = |name: &str| Some(id(&[name, "daemon"]));
+    chown(server.root().join("in/up"), owner("-u"), owner("-g")).unwrap();
+    let safe = ["ftp-put", "up", &server.url("in/"), "--force", "--safe"];
+    run(place.path(), &safe).exits(69).says("--direct");
+    assert_eq!(fs::read(server.root().join("in/up")).unwrap(), b"old");
+    let part = names(&server.root().join("in"));
+    assert_eq!(part.len(), 2, "{part:?}");
+    let put = ["ftp-put", "up", &server.url("in/"), "--force"];
+    run(place.path(), &put).exits(0);
+    assert!(fs::read(server.root().join("in/up")).unwrap() == content);
+    assert_eq!(names(&server.root().join("in")), ["up"]);
+}
