@@ -238,6 +238,9 @@ impl CommonArgs {
 
     /// The policy for all connections of the command.
     pub fn connector(&self, protocol: &Protocol) -> Result<Connector> {
+        if self.tls.insecure && !self.looking.quiet {
+            crate::warn("--insecure accepts any certificate; an impostor would not be noticed");
+        }
         let connection = &self.connection;
         let family = match (connection.ipv4, connection.ipv6) {
             (true, _) => Family::V4,
@@ -297,9 +300,6 @@ impl ConnectionArgs {
 
 impl TlsArgs {
     fn policy(&self, alpn: &[&str]) -> Result<TlsPolicy> {
-        if self.insecure {
-            crate::warn("--insecure accepts any certificate; an impostor would not be noticed");
-        }
         let identity = match (&self.client_cert, &self.client_key) {
             (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
             _ => None,
