@@ -143,41 +143,58 @@ fn late(connector: &Connector) -> bool {
 /// Bytes that are read from our side at once: each block costs a look at what the server has to say.
 const BLOCK: usize = 256 * 1024;
 
+/// Why not all of it was sent.
+pub(crate) enum Unsent {
+    /// What was to be sent cannot be, or not all of it.
+    Source(Error),
+    /// The data connection broke.
+    Connection(Error),
+}
+
 /// Sends all of `source`; the number of its bytes that went. As text, line ends become CRLF, and a
-/// CR alone cannot be sent (RFC 959 section 3.1.1.1).
+/// CR alone cannot be sent (RFC 959 section 3.1.1.1). A last line without an end stays so.
 pub(crate) fn pour(
     data: &mut Connection,
     source: &mut dyn std::io::Read,
     kind: Type,
-) -> Result<u64> {
+) -> std::result::Result<u64, Unsent> {
     let mut block = vec![0; BLOCK];
     let mut text = Vec::new();
     let mut lines = CanonicalLines::plain();
     let bare = |_: BareCr| {
-        Error::illegal("the text holds a CR without LF, which cannot be sent as type A")
+        let why = "the text holds a CR without LF, which cannot be sent as type A";
+        Unsent::Source(Error::illegal(why))
     };
     let mut sent = 0;
     loop {
-        let count = read_some(source, &mut block)?;
+        let count = read_some(source, &mut block).map_err(Unsent::Source)?;
         let bytes = block.get(..count).unwrap_or_default();
-        match (kind, count) {
-            (Type::Image, _) => data.write_block(bytes)?,
-            (Type::Ascii, 0) => lines.finish(&mut text).map_err(bare)?,
-            (Type::Ascii, _) => lines.push(bytes, &mut text).map_err(bare)?,
-        }
-        if !text.is_empty() {
-            data.write_block(&text)?;
-            text.clear();
-        }
-        data.flush()?;
-        // While we send, the other side has nothing to say but that it hangs up. TLS takes its
-        // session tickets meanwhile: left unread, they would turn our end into a reset.
-        if !data.is_reusable() {
-            return Err(data.closed("the server closed the data connection"));
-        }
+        let bytes = match (kind, count) {
+            (Type::Image, _) => bytes,
+            (Type::Ascii, 0) => lines.end().map(|()| bytes).map_err(bare)?,
+            (Type::Ascii, _) => {
+                text.clear();
+                lines.push(bytes, &mut text).map_err(bare)?;
+                &text
+            }
+        };
+        write(data, bytes).map_err(Unsent::Connection)?;
         if count == 0 {
             return Ok(sent);
         }
         sent += count as u64;
+    }
+}
+
+fn write(data: &mut Connection, bytes: &[u8]) -> Result<()> {
+    if !bytes.is_empty() {
+        data.write_block(bytes)?;
+    }
+    data.flush()?;
+    // While we send, the other side has nothing to say but that it hangs up. TLS takes its
+    // session tickets meanwhile: left unread, they would turn our end into a reset.
+    match data.is_reusable() {
+        true => Ok(()),
+        false => Err(data.closed("the server closed the data connection")),
     }
 }

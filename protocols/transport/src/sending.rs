@@ -6,6 +6,7 @@ use std::io::{self, Read};
 
 use memchr::memchr2;
 
+use crate::body::error_of;
 use crate::connection::{Connection, OUTPUT};
 use crate::error::{Error, Result};
 use crate::framing::at_most;
@@ -169,7 +170,7 @@ pub fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
     loop {
         match source.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other.map_err(|error| Error::io("reading what is to be sent", error)),
+            other => return other.map_err(|error| error_of(error, "reading what is to be sent")),
         }
     }
 }
@@ -231,6 +232,14 @@ impl CanonicalLines {
             };
         }
         Ok(())
+    }
+
+    /// Leaves the last line as it is, with an end or without.
+    pub fn end(&self) -> std::result::Result<(), BareCr> {
+        match self.after_cr {
+            true => Err(BareCr),
+            false => Ok(()),
+        }
     }
 
     /// Ends the last line if it has no end.

@@ -324,7 +324,7 @@ fn an_error_of_ours_aborts_and_the_session_goes_on() {
 #[test]
 fn files_go_up() {
     let (mut session, server) = serve(|server| {
-        for (command, wanted) in [("STOR f", "one\ntwo"), ("APPE f", "one\r\ntwo\r\n")] {
+        for (command, wanted) in [("STOR f", "one\ntwo"), ("APPE f", "one\r\ntwo\r\nthree")] {
             server.expect(
                 if command == "STOR f" {
                     "TYPE I"
@@ -347,8 +347,10 @@ fn files_go_up() {
     );
     session.set_type(Type::Ascii);
     assert_eq!(
-        session.append(&path("f"), &mut &b"one\ntwo"[..]).unwrap(),
-        7
+        session
+            .append(&path("f"), &mut &b"one\ntwo\r\nthree"[..])
+            .unwrap(),
+        14
     );
     server.join().unwrap();
 }
@@ -377,25 +379,45 @@ fn a_full_disk_stops_the_upload() {
 
 #[test]
 fn an_upload_whose_source_fails_is_aborted() {
-    let (mut session, server) = serve(|server| {
-        server.expect("TYPE A", "200 ok");
-        server.passive();
-        server.expect("STOR f", "150 send");
-        let mut data = server.data();
-        // ABOR is said before the data connection ends.
-        assert_eq!(server.hear(), "ABOR");
-        let _ = data.read_to_end(&mut Vec::new());
-        server.say("426 cut\r\n226 aborted");
-        server.expect("NOOP", "200 ok");
-        server.expect("QUIT", "221 bye");
-    });
-    session.set_type(Type::Ascii);
-    let error = session
-        .put(&path("f"), 0, &mut &b"bare\rcr"[..])
-        .unwrap_err();
-    assert!(matches!(error, Error::Illegal { .. }), "{error}");
-    session.quit();
-    server.join().unwrap();
+    /// A source whose time is over.
+    struct Late;
+    impl Read for Late {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other(Error::TimedOut {
+                peer: "us".to_owned(),
+                doing: "waiting".to_owned(),
+                after: std::time::Duration::ZERO,
+            }))
+        }
+    }
+    let mut late = Late;
+    let sources: [(&mut (dyn Read + Send), bool); 3] = [
+        (&mut &b"bare\rcr"[..], false),
+        (&mut &b"cr at the end\r"[..], false),
+        (&mut late, true),
+    ];
+    for (source, is_late) in sources {
+        let (mut session, server) = serve(|server| {
+            server.expect("TYPE A", "200 ok");
+            server.passive();
+            server.expect("STOR f", "150 send");
+            let mut data = server.data();
+            // ABOR is said before the data connection ends.
+            assert_eq!(server.hear(), "ABOR");
+            let _ = data.read_to_end(&mut Vec::new());
+            server.say("426 cut\r\n226 aborted");
+            server.expect("NOOP", "200 ok");
+            server.expect("QUIT", "221 bye");
+        });
+        session.set_type(Type::Ascii);
+        let error = session.put(&path("f"), 0, source).unwrap_err();
+        match is_late {
+            true => assert!(matches!(error, Error::TimedOut { .. }), "{error}"),
+            false => assert!(matches!(error, Error::Illegal { .. }), "{error}"),
+        }
+        session.quit();
+        server.join().unwrap();
+    }
 }
 
 #[test]

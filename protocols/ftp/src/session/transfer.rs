@@ -7,7 +7,7 @@ use std::time::Duration;
 use proto_transport::{Body, Connection, Error, Result, StatusReply, UntilClose};
 
 use super::{Ahead, Session};
-use crate::data::{accept, connect, listen, peer_host, pour, Mode, Way};
+use crate::data::{accept, connect, listen, peer_host, pour, Mode, Unsent, Way};
 use crate::listing::{machine_line, Line, Listing};
 use crate::moment::Moment;
 use crate::reply::{extended_passive, first, passive};
@@ -158,7 +158,7 @@ impl Session {
                     Err(error) => Err(self.explained(error)),
                 }
             }
-            Err(error @ (Error::Io { .. } | Error::Illegal { .. })) => {
+            Err(Unsent::Source(error)) => {
                 // Before the data connection ends, so that it does not pass for the file's end.
                 let said = self.connection.write_line(Request::Abort.line());
                 let said = said.and_then(|()| self.connection.flush());
@@ -166,7 +166,7 @@ impl Session {
                 self.come_to_rest(said);
                 Err(error)
             }
-            Err(error) => {
+            Err(Unsent::Connection(error)) => {
                 drop(data);
                 Err(self.explained(error))
             }
