@@ -243,6 +243,91 @@ fn two_uploads_of_a_file_do_not_mix() {
 }
 
 #[test]
+fn a_server_that_appends_nothing_gets_all_of_it_once_more() {
+    let mut ftp = files();
+    ftp.without = vec!["APPE".to_owned()];
+    ftp.rules = vec!["cut=pub/* count=1 drop reply=1000000".parse().unwrap()];
+    let ftp = Ftp::with(ftp, Options::default());
+    let place = place();
+    let put = ["ftp-put", "b b", &ftp.url("pub/"), "--continue"];
+    proto_in(place.path(), &put).exits(75);
+    proto_in(place.path(), &put).exits(0);
+    assert!(ftp.ftp.files.get("pub/b b").unwrap() == vec![7; 2_500_000]);
+    assert_eq!((ftp.count_of("APPE"), ftp.count_of("STOR")), (1, 2));
+}
+
+#[test]
+fn an_answer_that_is_lost_is_no_failure_if_the_file_has_its_name() {
+    // It is renamed, and nothing tells.
+    let lost = "rnto after=1 count=1 drop-after reply=250-so";
+    for (rule, options) in [
+        (lost, &[][..]),
+        (lost, &["--force"]),
+        (&lost.replace("after=1 ", ""), &["--retry", "1"]),
+        // It is not renamed.
+        ("rnto after=1 count=1 drop", &[]),
+    ] {
+        let ftp = Ftp::ruled(&[rule]);
+        let place = place();
+        let url = ftp.url("void/");
+        let put = ["ftp-put", "a.txt", "b b", url.as_str(), "-q"];
+        proto_in(place.path(), &[&put[..], options].concat()).exits(0);
+        assert!(ftp.ftp.files.get("void/a.txt").is_some());
+        assert!(ftp.ftp.files.get("void/b b").unwrap() == vec![7; 2_500_000]);
+        assert_eq!(ftp.parts(), [""; 0]);
+        assert_eq!(ftp.count_of("STOR"), 2, "{rule}");
+    }
+    // Another file of the same size is not taken for it.
+    let ftp = Ftp::ruled(&["rnto after=1 count=1 drop"]);
+    let place = place();
+    ftp.ftp.files.put("void/b b", vec![8; 2_500_000]);
+    let url = ftp.url("void/");
+    let put = ["ftp-put", "a.txt", "b b", &url, "--force"];
+    proto_in(place.path(), &put).exits(0);
+    assert!(ftp.ftp.files.get("void/b b").unwrap() == vec![7; 2_500_000]);
+}
+
+#[test]
+fn limits_of_time_and_size() {
+    let ftp = Ftp::flawed(&[]);
+    let place = place();
+    let url = ftp.url("pub/");
+    let slowly = ["--limit-rate", "100K", "--deadline", "2s"];
+    let put = ["ftp-put", "b b", url.as_str()];
+    proto_in(place.path(), &[&put[..], &slowly].concat())
+        .exits(75)
+        .says("--limit-rate");
+    assert_eq!(ftp.count_of("RNFR"), 0);
+    let limited = ["ftp-put", "b b", "a.txt", &url, "--max-size", "1M"];
+    proto_in(place.path(), &limited).exits(65);
+    assert!(ftp.ftp.files.get("pub/b b").is_none());
+    assert!(ftp.ftp.files.get("pub/a.txt").is_some());
+    // Of what has no size, only so much goes that the limit shows.
+    let new = ftp.url("pub/new");
+    let mut command = command(&["ftp-put", "-", &new, "--max-size", "1M"]);
+    let file = fs::File::open(place.path().join("b b")).unwrap();
+    Run::from(command.stdin(file).output().unwrap()).exits(65);
+    assert!(ftp.ftp.files.get("pub/new").is_none());
+    assert_eq!(ftp.parts().len(), 1, "that of the first: {:?}", ftp.parts());
+}
+
+#[test]
+fn text_is_not_altered_and_what_cannot_be_sent_leaves_nothing() {
+    let ftp = Ftp::flawed(&[]);
+    let place = place();
+    fs::write(place.path().join("text"), "a\nb\r\nc").unwrap();
+    let text = ["ftp-put", "text", &ftp.url("pub/text;type=a")];
+    proto_in(place.path(), &text).exits(0);
+    // The server keeps its lines with LF alone.
+    assert_eq!(ftp.ftp.files.get("pub/text").unwrap(), b"a\nb\nc");
+    fs::write(place.path().join("text"), "a\rb").unwrap();
+    let text = ["ftp-put", "text", &ftp.url("pub/bare;type=a")];
+    proto_in(place.path(), &text).exits(64).says("CR");
+    assert!(ftp.ftp.files.get("pub/bare").is_none());
+    assert_eq!(ftp.parts(), [""; 0]);
+}
+
+#[test]
 fn a_full_disk_and_a_server_that_lets_nothing_be_changed() {
     let mut small = files();
     small.room = Some(1_000_000);
@@ -398,6 +483,12 @@ fn tls_ends_uploads_properly() {
         ];
         proto_in(place.path(), &[&put[..], arguments].concat()).exits(0);
         assert_eq!(ftp.ftp.files.get("pub/b b").unwrap(), vec![7; 2_500_000]);
+        // Whoever wants no certificate is warned, or not.
+        let put = ["ftp-put", "a.txt", &url, "--force", "--insecure"];
+        let loud = proto_in(place.path(), &[&put[..], arguments].concat()).exits(0);
+        assert!(loud.stderr.contains("impostor"), "{}", loud.stderr);
+        let quiet = proto_in(place.path(), &[&put[..], arguments, &["-q"]].concat());
+        assert_eq!(quiet.exits(0).stderr, "");
         ftp.is_content();
     }
 }

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path as LocalPath, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use proto_ftp::{Path, Session, Target, Type};
@@ -15,7 +14,7 @@ use crate::cli::CommonArgs;
 use crate::exit_code::{exit_code, worst};
 use crate::ftp::fleet::{Fleet, Job};
 use crate::ftp::trees::make_all;
-use crate::ftp::upload::{Safety, Source, Uploads};
+use crate::ftp::upload::{Learned, Safety, Source, Uploads};
 use crate::ftp::{in_folder, last_part, shown, FtpArgs, Service};
 use crate::progress::Progress;
 use crate::report::{json_line, Record, Report};
@@ -94,7 +93,7 @@ pub fn run(args: &Args) -> Result<u8> {
             _ => Safety::WherePossible,
         },
         kind: target.kind.unwrap_or(Type::Image),
-        cannot_rename: AtomicBool::new(false),
+        learned: Learned::default(),
     };
     if args.how.mkdir {
         make_folder(&service, &target, args)?;

@@ -16,9 +16,9 @@ pub fn refuse_taken(session: &mut Session, path: &Path) -> Result<()> {
     }
 }
 
-/// What tells of a name, the first that the server knows: MLST, SIZE and MDTM (RFC 3659), and else
-/// the listing of the folder. A file that is busy is no answer, and an error.
-fn is_taken(session: &mut Session, path: &Path) -> Result<bool> {
+/// Whether something has this name, by the first that the server knows of MLST, SIZE and MDTM
+/// (RFC 3659), and else the listing of the folder. A file that is busy is no answer, and an error.
+pub fn is_taken(session: &mut Session, path: &Path) -> Result<bool> {
     let answers: [fn(&mut Session, &Path) -> Result<bool>; 3] = [
         |session, path| session.facts(path).map(|entry| entry.is_some()),
         |session, path| session.size(path).map(|_| true),

@@ -3,17 +3,19 @@
 
 mod naming;
 
+use std::collections::HashSet;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path as LocalPath;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use proto_ftp::{Moment, No, Path, Session, Type};
 use proto_transport::certificate::hexadecimal;
 use proto_transport::{Error, Result};
-use serde_json::json;
+use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 
 use self::naming::Unnamed;
@@ -63,8 +65,17 @@ pub struct Uploads<'a> {
     pub safety: Safety,
     /// How they travel.
     pub kind: Type,
-    /// Whether the server has shown that it renames nothing.
-    pub cannot_rename: AtomicBool,
+    /// What is learned of the server meanwhile.
+    pub learned: Learned,
+}
+
+/// What uploads learn of the server.
+#[derive(Default)]
+pub struct Learned {
+    /// Whether it has shown that it renames nothing.
+    cannot_rename: AtomicBool,
+    /// Which files it was asked to give their names, and has not answered.
+    named: Mutex<HashSet<Path>>,
 }
 
 /// One file on its way.
@@ -109,18 +120,31 @@ impl Uploads<'_> {
         goes_on: bool,
     ) -> Result<()> {
         let mut sending = self.open(source, path)?;
+        let limit = self.common.connection.max_size;
+        if let (Some(limit), Some(size)) = (limit, sending.size) {
+            if size > limit {
+                return Err(Error::TooLarge {
+                    what: format!("{path}, in bytes,"),
+                    limit,
+                });
+            }
+        }
         let file = match source {
             Source::File(place) => place.to_string_lossy().into_owned(),
             Source::Stdin => "-".to_owned(),
         };
         record.items = vec![json!({ "file": file, "path": shown(path.as_bytes()) })];
         let _lock = Lock::take(&self.account, path)?;
+        if self.learned.named().contains(path) && sending.has_name(session)? {
+            self.learned.named().remove(path);
+            return Ok(());
+        }
         if !self.force {
             refuse_taken(session, path)?;
         }
         record.stage = Stage::Transfer;
         session.set_type(self.kind);
-        if self.safety == Safety::Never || self.cannot_rename.load(Ordering::Relaxed) {
+        if self.safety == Safety::Never || self.learned.cannot_rename.load(Ordering::Relaxed) {
             return sending.directly(session, record);
         }
         let have = match (self.resume || goes_on, sending.size) {
@@ -132,7 +156,14 @@ impl Uploads<'_> {
         };
         record.note("resumed_at", (have > 0).then_some(have));
         let meanwhile = sending.meanwhile.clone();
-        match sending.send(session, &meanwhile, have, record) {
+        let mut result = sending.send(session, &meanwhile, have, record);
+        if have > 0 && matches!(&result, Err(error) if No::of(error) == Some(No::Unsupported)) {
+            // A server that puts nothing at the end of a file gets all of it once more.
+            record.note("resumed_at", Value::Null);
+            sending.rewind()?;
+            result = sending.send(session, &meanwhile, 0, record);
+        }
+        match result {
             // A server that allows some names only.
             Err(error)
                 if self.safety == Safety::WherePossible
@@ -146,7 +177,9 @@ impl Uploads<'_> {
                 // What the server did not want need not lie about there; what only broke off is gone
                 // on with.
                 let is_refused = matches!(error, Error::Refused { .. }) && !error.is_transient();
-                let is_unwanted = is_refused || No::of(&error) == Some(No::NoSpace);
+                let is_unsendable = matches!(error, Error::Illegal { .. } | Error::TooLarge { .. });
+                let is_unwanted =
+                    is_refused || is_unsendable || No::of(&error) == Some(No::NoSpace);
                 if is_unwanted && session.is_usable() {
                     let _ = session.delete(&meanwhile);
                 }
@@ -194,6 +227,12 @@ impl Uploads<'_> {
     }
 }
 
+impl Learned {
+    fn named(&self) -> MutexGuard<'_, HashSet<Path>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Sending<'_> {
     fn send(
         &mut self,
@@ -213,7 +252,7 @@ impl Sending<'_> {
             before: have,
             started: Instant::now(),
             hash: None,
-            max_size: None,
+            max_size: connection.max_size,
             limit_rate: connection.limit_rate,
             deadline: self.uploads.common.deadline(),
             transfer: progress.transfer(&self.path.to_string(), self.size),
@@ -280,7 +319,10 @@ impl Sending<'_> {
         if !self.uploads.force {
             refuse_taken(session, self.path)?;
         }
-        self.uploads.cannot_rename.store(true, Ordering::Relaxed);
+        self.uploads
+            .learned
+            .cannot_rename
+            .store(true, Ordering::Relaxed);
         self.rewind()?;
         self.directly(session, record)
             .map_err(|error| self.kept(error))?;

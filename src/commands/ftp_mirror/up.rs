@@ -1,7 +1,6 @@
 //! From a folder here to a server.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicBool;
 
 use proto_ftp::{Kind, No, Precision, Session, Type};
 use proto_transport::{Error, Result};
@@ -12,7 +11,7 @@ use crate::ftp::download::agrees;
 use crate::ftp::ends_all;
 use crate::ftp::local::{tree, Item};
 use crate::ftp::trees::{make_all, make_folders, send};
-use crate::ftp::upload::{Safety, Uploads};
+use crate::ftp::upload::{Learned, Safety, Uploads};
 use crate::ftp::walk::{Found, Tree};
 use crate::report::{Record, Stage};
 
@@ -67,7 +66,7 @@ impl Mirror<'_> {
                 false => Safety::WherePossible,
             },
             kind: Type::Image,
-            cannot_rename: AtomicBool::new(false),
+            learned: Learned::default(),
         };
         send(self.way, &uploads, &files);
         if self.may_delete(extra.len())? {

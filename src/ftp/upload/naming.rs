@@ -9,6 +9,7 @@ use proto_transport::{Error, Result};
 use sha2::{Digest, Sha256};
 
 use super::Sending;
+use crate::ftp::presence::is_taken;
 use crate::report::{Record, Stage};
 
 /// Why a file has not got its name.
@@ -33,7 +34,7 @@ impl Sending<'_> {
         record: &mut Record,
     ) -> std::result::Result<(), Unnamed> {
         record.stage = Stage::Store;
-        let no = match session.rename(&self.meanwhile, self.path) {
+        let no = match self.rename(session) {
             Err(error) if is_lasting(&error) => error,
             result => return result.map_err(|error| self.kept(error).into()),
         };
@@ -50,6 +51,25 @@ impl Sending<'_> {
         self.replace(session, no).map_err(Unnamed::Failed)
     }
 
+    /// Asks for the name. Without an answer it is not known whether the file has it.
+    fn rename(&self, session: &mut Session) -> Result<()> {
+        let learned = &self.uploads.learned;
+        learned.named().insert(self.path.clone());
+        let result = session.rename(&self.meanwhile, self.path);
+        if matches!(result, Ok(()) | Err(Error::Refused { .. })) {
+            learned.named().remove(self.path);
+        }
+        result
+    }
+
+    /// Whether the file got its name before the connection was lost: what has the name is as large,
+    /// and nothing has the other one.
+    pub fn has_name(&self, session: &mut Session) -> Result<bool> {
+        let size = session.about(self.path)?.size;
+        let is_like = size.is_some() && size == self.size;
+        Ok(is_like && !is_taken(session, &self.meanwhile)?)
+    }
+
     /// Some servers do not rename over a file. That one gets another name until the new one has its
     /// own.
     fn replace(&self, session: &mut Session, no: Error) -> Result<()> {
@@ -64,7 +84,7 @@ impl Sending<'_> {
                 return Err(error);
             }
         }
-        if let Err(error) = session.rename(&self.meanwhile, path) {
+        if let Err(error) = self.rename(session) {
             if session.rename(&aside, path).is_err() {
                 say(&format!("proto: what was called {path} is now {aside}"));
             }
