@@ -21,6 +21,7 @@ use crate::commands::{
 };
 use crate::credentials::CredentialArgs;
 use crate::protocol::Protocol;
+use crate::store::Patience;
 use crate::tls_roots;
 use crate::trace::LookingArgs;
 use crate::units::{duration, size};
@@ -234,6 +235,14 @@ impl CommonArgs {
         self.connection
             .deadline
             .and_then(|time| started.checked_add(time))
+    }
+
+    /// How long what takes messages may take.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            span: self.connection.timeout,
+            deadline: self.deadline(),
+        }
     }
 
     /// The policy for all connections of the command.
