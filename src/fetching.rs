@@ -274,6 +274,11 @@ impl<M: Message> Intake<M> {
         Ok(true)
     }
 
+    /// Whether what was received has no bytes.
+    pub fn has_nothing(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// Nothing of what was received stays.
     pub fn abandon(&mut self) {
         self.store.abandon();
