@@ -62,6 +62,11 @@ impl Ftp {
         format!("{}://localhost:{}/{path}", self.scheme, self.server.port())
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.server.port()
+    }
+
     /// The same with a user and a password.
     pub fn url_of_fred(&self, path: &str) -> String {
         self.url(path).replace("localhost", "fred:pencil@localhost")

@@ -3,8 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::ftp_get::{record, rows, Ftp};
-use crate::harness::{folder, names, proto_in, Run};
+use proto_mock::Options;
+use sha2::{Digest, Sha256};
+
+use crate::ftp_get::{files, record, rows, Ftp};
+use crate::harness::{command, folder, names, proto_in, Run};
 
 /// What was done with what, sorted.
 fn done(run: &Run) -> Vec<String> {
@@ -136,6 +139,105 @@ fn what_is_a_link_here_is_not_deleted_there() {
     assert_eq!(done(&run), wanted);
     assert!(ftp.ftp.files.get("new/cur/a").is_some());
     assert!(ftp.ftp.files.get("new/f").is_some());
+}
+
+#[test]
+fn a_part_that_was_gone_on_with_need_not_be_deleted() {
+    for without in [&[][..], &["MLST"]] {
+        let mut ftp = files();
+        ftp.without = without.iter().map(|name| (*name).to_owned()).collect();
+        ftp.rules = vec!["cut=new/* count=1 drop reply=1000000".parse().unwrap()];
+        let ftp = Ftp::with(ftp, Options::default());
+        let (place, state) = (folder(), folder());
+        fs::create_dir(place.path().join("tree")).unwrap();
+        fs::write(place.path().join("tree/v"), vec![7; 2_500_000]).unwrap();
+        let url = ftp.url("new");
+        let mirror = || -> Run {
+            let mut command = command(&["ftp-mirror", "tree", &url, "--json", "--delete"]);
+            command.env("XDG_STATE_HOME", state.path());
+            command.current_dir(place.path()).output().unwrap().into()
+        };
+        mirror().exits(75);
+        assert_eq!(ftp.parts().len(), 1);
+        assert_eq!(done(&mirror().exits(0)), ["put v"]);
+        assert_eq!(ftp.count_of("APPE"), 1);
+        // One of another content goes, unless somebody is at it.
+        ftp.ftp.files.put("new/v.01234567.part", "x");
+        let digest = Sha256::digest(format!("anonymous@localhost:{}\0new/v", ftp.port()));
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lock = state.path().join(format!("proto/ftp/{name}.lock"));
+        let file = fs::File::create(&lock).unwrap();
+        file.lock().unwrap();
+        assert_eq!(done(&mirror().exits(0)), ["skipped v.01234567.part"]);
+        drop(file);
+        assert_eq!(done(&mirror().exits(0)), ["deleted v.01234567.part"]);
+    }
+}
+
+#[test]
+fn what_is_a_file_on_one_side_and_a_folder_on_the_other() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        let place = folder();
+        let path = |name: &str| place.path().join("tree").join(name);
+        fs::create_dir_all(path("file/in/it")).unwrap();
+        fs::write(path("file/in/it/x"), "1").unwrap();
+        fs::write(path("folder"), "text").unwrap();
+        ftp.ftp.files.put("new/file", "old");
+        ftp.ftp.files.put("new/folder/a/b", "old");
+        ftp.ftp.files.put("new/folder/c", "old");
+        let url = ftp.url("new");
+        let mirror = ["ftp-mirror", "tree", url.as_str(), "--json"];
+        let run = proto_in(place.path(), &mirror).exits(69).says("--delete");
+        assert_eq!(done(&run), ["failed file", "failed folder"]);
+        assert_eq!(ftp.ftp.files.get("new/file").unwrap(), b"old");
+        assert_eq!(ftp.count_of("STOR"), 0);
+        let delete = [&mirror[..], &["--delete"]].concat();
+        let few = [&delete[..], &["--max-delete", "4"]].concat();
+        proto_in(place.path(), &few).exits(65);
+        let dry = proto_in(place.path(), &[&delete[..], &["-n"]].concat()).exits(0);
+        let planned = [
+            "delete file",
+            "delete folder",
+            "delete folder/a",
+            "delete folder/a/b",
+            "delete folder/c",
+            "make file",
+            "make file/in",
+            "make file/in/it",
+            "put file/in/it/x",
+            "put folder",
+        ];
+        assert_eq!(done(&dry), planned);
+        assert_eq!(ftp.count_of("DELE") + ftp.count_of("RMD"), 0);
+        let run = proto_in(place.path(), &delete).exits(0);
+        assert_eq!(done(&run).len(), planned.len());
+        assert_eq!(ftp.ftp.files.get("new/file/in/it/x").unwrap(), b"1");
+        assert_eq!(ftp.ftp.files.get("new/folder").unwrap(), b"text");
+        assert_eq!(done(&proto_in(place.path(), &delete).exits(0)), [""; 0]);
+    }
+}
+
+#[test]
+fn a_folder_with_something_that_is_not_meant_stays() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    fs::create_dir(place.path().join("tree")).unwrap();
+    fs::write(place.path().join("tree/a"), "1").unwrap();
+    ftp.ftp.files.put("new/old/x", "1");
+    ftp.ftp.files.put("new/old/y.keep", "1");
+    let url = ftp.url("new");
+    let keep = ["--delete", "--exclude", "*.keep", "--json"];
+    let mirror = ["ftp-mirror", "tree", url.as_str()];
+    let run = proto_in(place.path(), &[&mirror[..], &keep].concat()).exits(0);
+    assert_eq!(done(&run), ["deleted old/x", "put a"]);
+    assert!(ftp.ftp.files.get("new/old/y.keep").is_some());
+    // That it may not be deleted is something else.
+    let fixed = Ftp::ruled(&["rmd reply=550 No"]);
+    fixed.ftp.files.make_folder("new/old");
+    let url = fixed.url("new");
+    let mirror = ["ftp-mirror", "tree", url.as_str(), "--delete"];
+    proto_in(place.path(), &mirror).exits(69);
 }
 
 #[test]

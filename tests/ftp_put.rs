@@ -399,6 +399,12 @@ fn what_is_replaced_is_there_until_the_new_one_is() {
         assert!(run.stderr.contains(&parts[0]), "{rule}: {}", run.stderr);
         assert!(run.stderr.contains("--direct"), "{rule}: {}", run.stderr);
     }
+    // A folder is not put aside.
+    let ftp = Ftp::ruled(&["rnto=pub/sub reply=550 No"]);
+    let (place, url) = (self::place(), ftp.url("pub/sub"));
+    proto_in(place.path(), &["ftp-put", "a.txt", &url, "--force"]).exits(69);
+    assert!(ftp.ftp.files.get("pub/sub/deep/x").is_some());
+    assert_eq!(ftp.count_of("RNFR pub/sub"), ftp.count_of("RNFR pub/sub."));
     // Not over a file, but else.
     let (run, there, parts) = replace(&["rnto=pub/hello.txt count=1 reply=553 No"]);
     assert_eq!((run.exits(0).code, there, parts), (0, new.clone(), vec![]));

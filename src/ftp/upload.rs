@@ -360,6 +360,18 @@ fn identity(metadata: &Metadata) -> String {
     )
 }
 
+/// Of which file something with this name is a part, if it is one of ours.
+pub fn whole_of(path: &Path) -> Option<Path> {
+    let rest = path.as_bytes().strip_suffix(b".part")?;
+    let (whole, mark) = rest.split_at_checked(rest.len().checked_sub(9)?)?;
+    let digest = mark.strip_prefix(b".")?;
+    let is_digest = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match digest.iter().all(is_digest) {
+        true => Path::new(whole).ok(),
+        false => None,
+    }
+}
+
 /// What is read on its way to the server.
 struct Metered<'m, 'p> {
     source: &'m mut dyn Bytes,
@@ -371,5 +383,26 @@ impl Read for Metered<'_, '_> {
         let count = self.source.read(buffer)?;
         self.watch.count(count as u64).map_err(io::Error::other)?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_known_by_their_names() {
+        let whole = |name: &str| whole_of(&Path::new(name).unwrap()).map(|path| path.to_string());
+        assert_eq!(whole("a/b.0123abcd.part").as_deref(), Some("a/b"));
+        assert_eq!(whole("b.c.01234567.part").as_deref(), Some("b.c"));
+        for other in [
+            "b.part",
+            "b.0123abcg.part",
+            "b.0123abc.part",
+            ".01234567.part",
+            "b",
+        ] {
+            assert_eq!(whole(other), None, "{other}");
+        }
     }
 }

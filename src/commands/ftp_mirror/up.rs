@@ -1,14 +1,16 @@
 //! From a folder here to a server.
 
-use std::collections::{HashMap, HashSet};
+mod extra;
 
-use proto_ftp::{Kind, No, Precision, Session, Type};
-use proto_transport::{Error, Result};
-use serde_json::{json, Value};
+use std::collections::HashMap;
 
+use proto_ftp::{Kind, No, Precision, Type};
+use proto_transport::Result;
+use serde_json::json;
+
+use self::extra::Extra;
 use super::Mirror;
 use crate::ftp::download::agrees;
-use crate::ftp::ends_all;
 use crate::ftp::local::{tree, Item};
 use crate::ftp::trees::{make_all, make_folders, send};
 use crate::ftp::upload::{Learned, Safety, Uploads};
@@ -30,9 +32,10 @@ impl Mirror<'_> {
         }
         record.stage = Stage::Command;
         let there = self.there(record)?;
-        let (folders, files) = self.missing(&here, &there);
-        let extra = self.extra_there(&here, &others, &there);
-        self.is_within_limit(extra.len())?;
+        let (mut folders, mut files) = self.missing(&here, &there);
+        let extra = Extra::new(&here, &others, &there);
+        self.is_within_limit(extra.count())?;
+        self.clear(&extra, (&mut folders, &mut files), record)?;
         if self.args.dry_run {
             folders
                 .iter()
@@ -40,9 +43,9 @@ impl Mirror<'_> {
             for item in files {
                 self.planned("put", &item.below, Some(item.size));
             }
-            if self.may_delete(extra.len())? {
+            if self.may_delete(extra.count())? {
                 extra
-                    .iter()
+                    .all()
                     .for_each(|found| self.planned("delete", &found.below, None));
             }
             return Ok(());
@@ -69,14 +72,7 @@ impl Mirror<'_> {
             learned: Learned::default(),
         };
         send(self.way, &uploads, &files);
-        if self.may_delete(extra.len())? {
-            self.way.service.converse(record, |session, _| {
-                // What is in a folder comes behind it.
-                let mut extra = extra.iter().rev();
-                extra.try_for_each(|found| self.remove_there(session, found))
-            })?;
-        }
-        Ok(())
+        self.delete_rest(&extra, record)
     }
 
     /// What is on the server. A tree that is not there yet is empty.
@@ -131,47 +127,4 @@ impl Mirror<'_> {
         let is_newer = modified.moment.to_unix().saturating_add(unit) > item.modified;
         agrees(item.modified, modified) || !keeps_times && is_newer
     }
-
-    /// What is there and not here. What is here and not sent is here.
-    fn extra_there<'t>(
-        &self,
-        here: &[Item],
-        others: &[Vec<u8>],
-        there: &'t Tree,
-    ) -> Vec<&'t Found> {
-        if !self.args.delete.delete {
-            return Vec::new();
-        }
-        let names: HashSet<&[u8]> = here.iter().map(|item| item.below.as_slice()).collect();
-        let others: HashSet<&[u8]> = others.iter().map(Vec::as_slice).collect();
-        let mut extra: Vec<&Found> = there.found.iter().collect();
-        extra.retain(|found| {
-            let mut ways = ways(&found.below);
-            !names.contains(found.below.as_slice()) && !ways.any(|way| others.contains(way))
-        });
-        extra
-    }
-
-    fn remove_there(&self, session: &mut Session, found: &Found) -> Result<()> {
-        let result: Result<()> = match found.entry.kind {
-            Kind::Folder => session.remove_folder(&found.path),
-            _ => session.delete(&found.path),
-        };
-        let below = &found.below;
-        match result {
-            Ok(()) => self.way.tally.row("deleted", below, None, Value::Null),
-            Err(error) if ends_all(&error) => return Err(error),
-            Err(error @ Error::Refused { .. }) => self.way.tally.failed(below, &error),
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-}
-
-/// A path, and the folders on the way to it.
-fn ways(below: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = below.iter().enumerate();
-    let ends = ends.filter_map(|(at, byte)| (*byte == b'/').then_some(at));
-    let ends = ends.chain([below.len()]);
-    ends.filter_map(|end| below.get(..end))
 }

@@ -74,6 +74,10 @@ impl Sending<'_> {
     /// own.
     fn replace(&self, session: &mut Session, no: Error) -> Result<()> {
         let (path, say) = (self.path, |text: &str| self.uploads.progress.say(text));
+        // A folder is not replaced by a file.
+        if session.is_folder(path)? {
+            return Err(self.kept(no));
+        }
         let aside = self.aside()?;
         match session.rename(path, &aside) {
             Ok(()) => {}
