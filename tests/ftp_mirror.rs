@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proto_mock::Options;
 use sha2::{Digest, Sha256};
@@ -88,7 +89,7 @@ fn down_and_only_what_has_changed() {
 
 #[test]
 fn up_and_only_what_has_changed() {
-    for without in [&[][..], &["MFMT"], &["MLST"]] {
+    for without in [&[][..], &["MFMT"], &["MLST"], &["MFMT", "MLST"]] {
         let ftp = Ftp::without(without);
         let place = folder();
         fs::create_dir_all(place.path().join("tree/b/c")).unwrap();
@@ -108,6 +109,52 @@ fn up_and_only_what_has_changed() {
         let run = proto_in(place.path(), &mirror).exits(0);
         assert_eq!(done(&run), ["deleted b/extra", "put a", "skipped link"]);
         ftp.is_content();
+    }
+}
+
+#[test]
+fn a_change_that_the_listing_does_not_show_is_seen() {
+    // A time to the minute or, long ago, to the day, and in a zone that nothing tells.
+    const THERE: i64 = 1_767_268_800 + 30;
+    for (without, asked) in [
+        (&["MFMT", "MLST"][..], true),
+        (&["MLST"], true),
+        (&["MFMT", "MLST", "MDTM"], false),
+    ] {
+        let ftp = Ftp::without(without);
+        let place = folder();
+        fs::create_dir(place.path().join("tree")).unwrap();
+        let path = place.path().join("tree/f");
+        let url = ftp.url("new");
+        let keeps_times = !without.contains(&"MFMT");
+        // What is changed here so long after it was sent.
+        let mirror = |after: i64| {
+            fs::write(&path, "text").unwrap();
+            let seconds = u64::try_from(THERE + after).unwrap();
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
+                .unwrap();
+            ftp.ftp.files.put("new/f", "TEXT");
+            assert!(ftp.ftp.files.set_modified("new/f", THERE));
+            let before = ftp.count_of("MDTM");
+            let run = ["ftp-mirror", "tree", &url, "--json", "--direct"];
+            let run = proto_in(place.path(), &run).exits(0);
+            (!done(&run).is_empty(), ftp.count_of("MDTM") > before)
+        };
+        for (after, is_sent, is_clear) in [
+            (2, true, false),
+            (0, !asked, false),
+            (-2, keeps_times || !asked, false),
+            (3 * 86_400, true, true),
+            (-3 * 86_400, keeps_times, true),
+        ] {
+            let (sent, has_asked) = mirror(after);
+            assert_eq!(sent, is_sent, "{without:?} {after}");
+            // What is sent is asked for when it is there.
+            if !is_sent {
+                assert_eq!(has_asked, !is_clear && asked, "{without:?} {after}");
+            }
+        }
     }
 }
 

@@ -384,3 +384,32 @@ fn uploads_to_a_server_that_renames_nothing() {
     assert!(fs::read(server.root().join("in/up")).unwrap() == content);
     assert_eq!(names(&server.root().join("in")), ["up"]);
 }
+
+#[test]
+fn what_was_changed_within_a_minute_is_sent_whatever_the_zone() {
+    for setting in ["use_localtime=YES", "use_localtime=NO"] {
+        let Some(server) = Vsftpd::start(&[setting]) else {
+            return;
+        };
+        let place = folder();
+        fs::create_dir(place.path().join("tree")).unwrap();
+        let path = place.path().join("tree/f");
+        let put = |text: &str, ago: i64| {
+            fs::write(&path, text).unwrap();
+            let time = std::time::SystemTime::now();
+            let apart = Duration::from_secs(ago.unsigned_abs());
+            let time = if ago < 0 { time + apart } else { time - apart };
+            let file = File::options().append(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        let url = server.url("in/tree");
+        let mirror = ["ftp-mirror", "tree", url.as_str()];
+        put("aaaa", 2);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["put f"]);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
+        put("bbbb", -2);
+        let again = run(place.path(), &mirror).exits(0);
+        assert_eq!(rows(&again), ["put f"], "{setting}");
+        assert_eq!(fs::read(server.root().join("in/tree/f")).unwrap(), b"bbbb");
+    }
+}

@@ -71,6 +71,11 @@ pub struct About {
     pub modified: Option<Moment>,
 }
 
+/// Questions that travel together at most, and about how many bytes of paths: what the server has
+/// not read yet must fit into the buffers between us.
+const MOST_AT_ONCE: usize = 32;
+const BYTES_AT_ONCE: usize = 4096;
+
 /// Digests by commands of their own, the strongest first.
 const OLD_HASHES: [(&str, &str); 5] = [
     ("XSHA512", "SHA-512"),
@@ -213,6 +218,33 @@ impl Session {
         let reply = self.expect(&Request::Modified(path.clone()), 213)?;
         reply::modified(&reply)
             .ok_or_else(|| self.malformed("MDTM is answered with a time", &reply))
+    }
+
+    /// When each of these was changed, in UTC; `None` where the server does not tell. Several questions
+    /// travel together.
+    pub fn all_modified(&mut self, paths: &[&Path]) -> Result<Vec<Option<Moment>>> {
+        self.connection.doing("asking for the times of files");
+        let mut moments = Vec::with_capacity(paths.len());
+        let mut requests = Vec::new();
+        let mut bytes = 0;
+        for (at, path) in paths.iter().enumerate() {
+            requests.push(Request::Modified((*path).clone()));
+            bytes += path.as_bytes().len();
+            let is_enough = requests.len() >= MOST_AT_ONCE || bytes >= BYTES_AT_ONCE;
+            if !is_enough && at + 1 < paths.len() {
+                continue;
+            }
+            for reply in self.ask_all(&requests)? {
+                if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
+                    return Err(self.no(&reply, "213"));
+                }
+                let told = reply::modified(&reply).filter(|_| reply.code == 213);
+                moments.push(told);
+            }
+            requests.clear();
+            bytes = 0;
+        }
+        Ok(moments)
     }
 
     /// How many bytes a file has, and when it was changed, as far as the server can tell.

@@ -1,16 +1,17 @@
 //! From a folder here to a server.
 
 mod extra;
+mod times;
 
 use std::collections::HashMap;
 
-use proto_ftp::{Kind, No, Precision, Type};
+use proto_ftp::{Kind, Moment, No, Path, Type};
 use proto_transport::Result;
 use serde_json::json;
 
 use self::extra::Extra;
+use self::times::{verdict, Verdict};
 use super::Mirror;
-use crate::ftp::download::agrees;
 use crate::ftp::local::{tree, Item};
 use crate::ftp::trees::{make_all, make_folders, send};
 use crate::ftp::upload::{Learned, Safety, Uploads};
@@ -32,7 +33,7 @@ impl Mirror<'_> {
         }
         record.stage = Stage::Command;
         let there = self.there(record)?;
-        let (mut folders, mut files) = self.missing(&here, &there);
+        let (mut folders, mut files) = self.missing(&here, &there, record)?;
         let extra = Extra::new(&here, &others, &there);
         self.is_within_limit(extra.count())?;
         self.clear(&extra, (&mut folders, &mut files), record)?;
@@ -84,47 +85,85 @@ impl Mirror<'_> {
     }
 
     /// The folders that are missing there, and the files that are missing or others.
-    fn missing<'h>(&self, here: &'h [Item], there: &Tree) -> (Vec<&'h [u8]>, Vec<&'h Item>) {
+    fn missing<'h>(
+        &self,
+        here: &'h [Item],
+        there: &Tree,
+        record: &mut Record,
+    ) -> Result<(Vec<&'h [u8]>, Vec<&'h Item>)> {
         let known: HashMap<&[u8], &Found> = there
             .found
             .iter()
             .map(|found| (found.below.as_slice(), found))
             .collect();
-        let (mut folders, mut files) = (Vec::new(), Vec::new());
+        let (mut folders, mut files, mut open) = (Vec::new(), Vec::new(), Vec::new());
         for item in here {
-            let found = known.get(item.below.as_slice());
+            let found = known.get(item.below.as_slice()).copied();
             let is_folder = found.is_some_and(|found| found.entry.kind == Kind::Folder);
-            match (item.is_folder, found) {
-                (true, _) if is_folder => {}
-                (true, _) => folders.push(item.below.as_slice()),
-                (false, Some(found)) if self.is_like(item, found, there.keeps_times) => {
-                    self.same(&item.below, Some(item.size));
+            let Some(found) = found.filter(|_| !item.is_folder) else {
+                match item.is_folder {
+                    true if is_folder => {}
+                    true => folders.push(item.below.as_slice()),
+                    false => files.push(item),
                 }
-                (false, _) => files.push(item),
+                continue;
+            };
+            match self.compare(item, found, there.keeps_times) {
+                Verdict::Same => self.same(&item.below, Some(item.size)),
+                Verdict::Other => files.push(item),
+                Verdict::Open => open.push((item, found)),
             }
         }
-        (folders, files)
+        files.extend(self.others(&open, there.keeps_times, record)?);
+        Ok((folders, files))
     }
 
-    /// Whether a file there is the one here. Where the server does not keep times, the one there
-    /// must not be older.
-    fn is_like(&self, item: &Item, found: &Found, keeps_times: bool) -> bool {
+    /// What the listing tells of a file.
+    fn compare(&self, item: &Item, found: &Found, keeps_times: bool) -> Verdict {
         let entry = &found.entry;
         if entry.kind != Kind::File || entry.size != Some(item.size) {
-            return false;
+            return Verdict::Other;
         }
-        if self.args.size_only {
-            return true;
+        match self.args.size_only {
+            true => Verdict::Same,
+            false => verdict(item.modified, entry.modified.as_ref(), keeps_times),
         }
-        let Some(modified) = &entry.modified else {
-            return false;
+    }
+
+    /// Which of the files that the listing leaves open are others there.
+    fn others<'h>(
+        &self,
+        open: &[(&'h Item, &Found)],
+        keeps_times: bool,
+        record: &mut Record,
+    ) -> Result<Vec<&'h Item>> {
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let paths: Vec<&Path> = open.iter().map(|(_, found)| &found.path).collect();
+        let moments = self.way.service.converse(record, |session, _| {
+            match session.features().offers("MDTM") {
+                true => session.all_modified(&paths),
+                false => Ok(Vec::new()),
+            }
+        })?;
+        let ahead = match keeps_times {
+            true => 0,
+            false => times::ahead(moments.iter().flatten().copied(), Moment::now()),
         };
-        let unit = match modified.precision {
-            Precision::Second => 1,
-            Precision::Minute => 60,
-            Precision::Day => 24 * 60 * 60,
-        };
-        let is_newer = modified.moment.to_unix().saturating_add(unit) > item.modified;
-        agrees(item.modified, modified) || !keeps_times && is_newer
+        let mut moments = moments.into_iter();
+        let mut others = Vec::new();
+        for (item, found) in open {
+            let modified = found.entry.modified.as_ref();
+            let is_same = match moments.next().flatten() {
+                Some(moment) => times::is_same(item.modified + ahead, moment, keeps_times),
+                None => times::is_taken_for_same(item.modified, modified, keeps_times),
+            };
+            match is_same {
+                true => self.same(&item.below, Some(item.size)),
+                false => others.push(*item),
+            }
+        }
+        Ok(others)
     }
 }
