@@ -244,16 +244,27 @@ fn two_uploads_of_a_file_do_not_mix() {
 
 #[test]
 fn a_server_that_appends_nothing_gets_all_of_it_once_more() {
-    let mut ftp = files();
-    ftp.without = vec!["APPE".to_owned()];
-    ftp.rules = vec!["cut=pub/* count=1 drop reply=1000000".parse().unwrap()];
-    let ftp = Ftp::with(ftp, Options::default());
-    let place = place();
-    let put = ["ftp-put", "b b", &ftp.url("pub/"), "--continue"];
-    proto_in(place.path(), &put).exits(75);
-    proto_in(place.path(), &put).exits(0);
-    assert!(ftp.ftp.files.get("pub/b b").unwrap() == vec![7; 2_500_000]);
-    assert_eq!((ftp.count_of("APPE"), ftp.count_of("STOR")), (1, 2));
+    let cut = "cut=pub/* count=1 drop reply=1000000";
+    let no = "appe reply=550 No";
+    let never = "stor=*.part after=1 reply=553 It exists";
+    for (without, rules, stored) in [
+        (&["APPE"][..], &[cut][..], 2),
+        (&[], &[cut, no], 2),
+        // What strangers have left cannot be changed.
+        (&[], &[cut, no, never, "dele reply=550 No"], 3),
+    ] {
+        let mut ftp = files();
+        ftp.without = without.iter().map(|name| (*name).to_owned()).collect();
+        ftp.rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let ftp = Ftp::with(ftp, Options::default());
+        let place = place();
+        let put = ["ftp-put", "b b", &ftp.url("pub/"), "--continue"];
+        proto_in(place.path(), &put).exits(75);
+        proto_in(place.path(), &put).exits(0);
+        assert!(ftp.ftp.files.get("pub/b b").unwrap() == vec![7; 2_500_000]);
+        let said = (ftp.count_of("APPE"), ftp.count_of("STOR"));
+        assert_eq!(said, (1, stored), "{rules:?}");
+    }
 }
 
 #[test]
@@ -399,6 +410,12 @@ fn what_is_replaced_is_there_until_the_new_one_is() {
         assert!(run.stderr.contains(&parts[0]), "{rule}: {}", run.stderr);
         assert!(run.stderr.contains("--direct"), "{rule}: {}", run.stderr);
     }
+    // A name that nothing can have.
+    let ftp = Ftp::ruled(&["rnto=pub/new reply=553 No such names"]);
+    let (place, url) = (self::place(), ftp.url("pub/new"));
+    let put = ["ftp-put", "a.txt", &url, "--force"];
+    proto_in(place.path(), &put).exits(69).says("553");
+    assert_eq!(ftp.parts().len(), 1);
     // A folder is not put aside.
     let ftp = Ftp::ruled(&["rnto=pub/sub reply=550 No"]);
     let (place, url) = (self::place(), ftp.url("pub/sub"));

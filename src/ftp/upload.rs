@@ -147,7 +147,7 @@ impl Uploads<'_> {
         if self.safety == Safety::Never || self.learned.cannot_rename.load(Ordering::Relaxed) {
             return sending.directly(session, record);
         }
-        let have = match (self.resume || goes_on, sending.size) {
+        let mut have = match (self.resume || goes_on, sending.size) {
             (true, Some(size)) if size >= WORTH_RESUMING && self.kind == Type::Image => {
                 let there = session.about(&sending.meanwhile)?.size;
                 there.filter(|there| *there <= size).unwrap_or(0)
@@ -157,10 +157,11 @@ impl Uploads<'_> {
         record.note("resumed_at", (have > 0).then_some(have));
         let meanwhile = sending.meanwhile.clone();
         let mut result = sending.send(session, &meanwhile, have, record);
-        if have > 0 && matches!(&result, Err(error) if No::of(error) == Some(No::Unsupported)) {
-            // A server that puts nothing at the end of a file gets all of it once more.
+        if have > 0 && result.as_ref().is_err_and(is_about_appending) {
+            // Where nothing may be put at the end of a file, all of it is put once more.
             record.note("resumed_at", Value::Null);
             sending.rewind()?;
+            have = 0;
             result = sending.send(session, &meanwhile, 0, record);
         }
         match result {
@@ -343,6 +344,15 @@ impl Sending<'_> {
         record.note("direct", true);
         self.send(session, &path, 0, record)
     }
+}
+
+/// Whether a no may be about APPE, and not about all that is put there.
+fn is_about_appending(error: &Error) -> bool {
+    let is_no = matches!(
+        No::of(error),
+        Some(No::Unsupported | No::Missing | No::Name)
+    );
+    is_no && !error.is_transient()
 }
 
 /// What is another when a file here has another content, as far as the system can tell: who sets the

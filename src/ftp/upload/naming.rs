@@ -74,10 +74,11 @@ impl Sending<'_> {
     /// own.
     fn replace(&self, session: &mut Session, no: Error) -> Result<()> {
         let (path, say) = (self.path, |text: &str| self.uploads.progress.say(text));
-        // A folder is not replaced by a file.
-        if session.is_folder(path)? {
-            return Err(self.kept(no));
-        }
+        // A folder is not replaced by a file, and where there is nothing, nothing is in the way.
+        match session.is_folder(path) {
+            Ok(true) | Err(Error::Refused { .. }) => return Err(self.kept(no)),
+            result => result?,
+        };
         let aside = self.aside()?;
         match session.rename(path, &aside) {
             Ok(()) => {}
