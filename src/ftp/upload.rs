@@ -120,15 +120,7 @@ impl Uploads<'_> {
         goes_on: bool,
     ) -> Result<()> {
         let mut sending = self.open(source, path)?;
-        let limit = self.common.connection.max_size;
-        if let (Some(limit), Some(size)) = (limit, sending.size) {
-            if size > limit {
-                return Err(Error::TooLarge {
-                    what: format!("{path}, in bytes,"),
-                    limit,
-                });
-            }
-        }
+        sending.check_size()?;
         let file = match source {
             Source::File(place) => place.to_string_lossy().into_owned(),
             Source::Stdin => "-".to_owned(),
@@ -147,51 +139,7 @@ impl Uploads<'_> {
         if self.safety == Safety::Never || self.learned.cannot_rename.load(Ordering::Relaxed) {
             return sending.directly(session, record);
         }
-        let mut have = match (self.resume || goes_on, sending.size) {
-            (true, Some(size)) if size >= WORTH_RESUMING && self.kind == Type::Image => {
-                let there = session.about(&sending.meanwhile)?.size;
-                there.filter(|there| *there <= size).unwrap_or(0)
-            }
-            _ => 0,
-        };
-        record.note("resumed_at", (have > 0).then_some(have));
-        let meanwhile = sending.meanwhile.clone();
-        let mut result = sending.send(session, &meanwhile, have, record);
-        if have > 0 && result.as_ref().is_err_and(is_about_appending) {
-            // Where nothing may be put at the end of a file, all of it is put once more.
-            record.note("resumed_at", Value::Null);
-            sending.rewind()?;
-            have = 0;
-            result = sending.send(session, &meanwhile, 0, record);
-        }
-        match result {
-            // A server that allows some names only.
-            Err(error)
-                if self.safety == Safety::WherePossible
-                    && have == 0
-                    && record.bytes.is_empty()
-                    && matches!(No::of(&error), Some(No::Missing | No::Name)) =>
-            {
-                sending.directly(session, record)
-            }
-            Err(error) => {
-                // What the server did not want need not lie about there; what only broke off is gone
-                // on with.
-                let is_refused = matches!(error, Error::Refused { .. }) && !error.is_transient();
-                let is_unsendable = matches!(error, Error::Illegal { .. } | Error::TooLarge { .. });
-                let is_unwanted =
-                    is_refused || is_unsendable || No::of(&error) == Some(No::NoSpace);
-                if is_unwanted && session.is_usable() {
-                    let _ = session.delete(&meanwhile);
-                }
-                Err(error)
-            }
-            Ok(()) => match sending.name(session, record) {
-                Ok(()) => Ok(()),
-                Err(Unnamed::Failed(error)) => Err(error),
-                Err(Unnamed::Unable(error)) => sending.unnamed(session, record, error),
-            },
-        }
+        sending.under_another_name(session, record, self.resume || goes_on)
     }
 
     fn open<'a>(&'a self, source: Source<'_>, path: &'a Path) -> Result<Sending<'a>> {
@@ -235,6 +183,72 @@ impl Learned {
 }
 
 impl Sending<'_> {
+    /// Whether it is within the limit, if its size is known before it is sent.
+    fn check_size(&self) -> Result<()> {
+        match (self.uploads.common.connection.max_size, self.size) {
+            (Some(limit), Some(size)) if size > limit => Err(Error::TooLarge {
+                what: format!("{}, in bytes,", self.path),
+                limit,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn under_another_name(
+        &mut self,
+        session: &mut Session,
+        record: &mut Record,
+        goes_on: bool,
+    ) -> Result<()> {
+        let meanwhile = self.meanwhile.clone();
+        let mut have = match goes_on {
+            true => self.there(session)?,
+            false => 0,
+        };
+        record.note("resumed_at", (have > 0).then_some(have));
+        let mut result = self.send(session, &meanwhile, have, record);
+        if have > 0 && result.as_ref().is_err_and(is_about_appending) {
+            // Where nothing may be put at the end of a file, all of it is put once more.
+            record.note("resumed_at", Value::Null);
+            self.rewind()?;
+            have = 0;
+            result = self.send(session, &meanwhile, 0, record);
+        }
+        match result {
+            // A server that allows some names only.
+            Err(error)
+                if self.uploads.safety == Safety::WherePossible
+                    && have == 0
+                    && record.bytes.is_empty()
+                    && matches!(No::of(&error), Some(No::Missing | No::Name)) =>
+            {
+                self.directly(session, record)
+            }
+            Err(error) => {
+                if is_unwanted(&error) && session.is_usable() {
+                    let _ = session.delete(&meanwhile);
+                }
+                Err(error)
+            }
+            Ok(()) => match self.name(session, record) {
+                Ok(()) => Ok(()),
+                Err(Unnamed::Failed(error)) => Err(error),
+                Err(Unnamed::Unable(error)) => self.unnamed(session, record, error),
+            },
+        }
+    }
+
+    /// How much of it an earlier attempt has left, if that is worth going on with.
+    fn there(&self, session: &mut Session) -> Result<u64> {
+        match self.size {
+            Some(size) if size >= WORTH_RESUMING && self.uploads.kind == Type::Image => {
+                let there = session.about(&self.meanwhile)?.size;
+                Ok(there.filter(|there| *there <= size).unwrap_or(0))
+            }
+            _ => Ok(0),
+        }
+    }
+
     fn send(
         &mut self,
         session: &mut Session,
@@ -343,6 +357,16 @@ impl Sending<'_> {
         let path = self.path.clone();
         record.note("direct", true);
         self.send(session, &path, 0, record)
+    }
+}
+
+/// Whether what was put there need not lie about: what the server did not want, or cannot be sent. What
+/// only broke off is gone on with.
+fn is_unwanted(error: &Error) -> bool {
+    match error {
+        Error::Refused { .. } => !error.is_transient() || No::of(error) == Some(No::NoSpace),
+        Error::Illegal { .. } | Error::TooLarge { .. } => true,
+        _ => false,
     }
 }
 
