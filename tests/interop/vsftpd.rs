@@ -277,6 +277,70 @@ fn another_file_of_the_same_name_is_not_gone_on_with() {
     assert_eq!(modified.unwrap(), day, "the file has the time of the other");
 }
 
+#[test]
+fn uploads_to_a_server_that_renames_nothing() {
+    // A folder where strangers may leave files, which cannot be changed afterwards.
+    let Some(server) = Vsftpd::start(&["anon_other_write_enable=NO"]) else {
+        return;
+    };
+    let place = folder();
+    let content = noise(2_000_000);
+    fs::write(place.path().join("up"), &content).unwrap();
+    let put = ["ftp-put", "up", &server.url("in/")];
+    let first = command(&put).current_dir(place.path()).output().unwrap();
+    let first = Run::from(first).exits(0);
+    assert!(first.stderr.contains(".part stays"), "{}", first.stderr);
+    assert!(fs::read(server.root().join("in/up")).unwrap() == content);
+    run(place.path(), &put).exits(69).says("--force");
+    let safe = ["ftp-put", "up", &server.url("in/other"), "--safe"];
+    run(place.path(), &safe).exits(69).says("--direct");
+
+    let Some(server) = Vsftpd::start(&["cmds_denied=RNFR,RNTO"]) else {
+        return;
+    };
+    server.write("in/up", b"old");
+    let owner = |name: &str| Some(id(&[name, "daemon"]));
+    chown(server.root().join("in/up"), owner("-u"), owner("-g")).unwrap();
+    let safe = ["ftp-put", "up", &server.url("in/"), "--force", "--safe"];
+    run(place.path(), &safe).exits(69).says("--direct");
+    assert_eq!(fs::read(server.root().join("in/up")).unwrap(), b"old");
+    let part = names(&server.root().join("in"));
+    assert_eq!(part.len(), 2, "{part:?}");
+    let put = ["ftp-put", "up", &server.url("in/"), "--force"];
+    run(place.path(), &put).exits(0);
+    assert!(fs::read(server.root().join("in/up")).unwrap() == content);
+    assert_eq!(names(&server.root().join("in")), ["up"]);
+}
+
+#[test]
+fn what_was_changed_within_a_minute_is_sent_whatever_the_zone() {
+    for setting in ["use_localtime=YES", "use_localtime=NO"] {
+        let Some(server) = Vsftpd::start(&[setting]) else {
+            return;
+        };
+        let place = folder();
+        fs::create_dir(place.path().join("tree")).unwrap();
+        let path = place.path().join("tree/f");
+        let put = |text: &str, ago: i64| {
+            fs::write(&path, text).unwrap();
+            let time = std::time::SystemTime::now();
+            let apart = Duration::from_secs(ago.unsigned_abs());
+            let time = if ago < 0 { time + apart } else { time - apart };
+            let file = File::options().append(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        let url = server.url("in/tree");
+        let mirror = ["ftp-mirror", "tree", url.as_str()];
+        put("aaaa", 2);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["put f"]);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
+        put("bbbb", -2);
+        let again = run(place.path(), &mirror).exits(0);
+        assert_eq!(rows(&again), ["put f"], "{setting}");
+        assert_eq!(fs::read(server.root().join("in/tree/f")).unwrap(), b"bbbb");
+    }
+}
+
 /// The rows of a command that mirrors, without their sizes.
 fn rows(run: &Run) -> Vec<String> {
     let text = run.text();
@@ -348,68 +412,4 @@ fn listings_in_the_zone_of_the_server_are_compared_with_themselves() {
     let mirror = ["ftp-mirror", url.as_str(), "copy"];
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)).len(), 2);
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
-}
-
-#[test]
-fn uploads_to_a_server_that_renames_nothing() {
-    // A folder where strangers may leave files, which cannot be changed afterwards.
-    let Some(server) = Vsftpd::start(&["anon_other_write_enable=NO"]) else {
-        return;
-    };
-    let place = folder();
-    let content = noise(2_000_000);
-    fs::write(place.path().join("up"), &content).unwrap();
-    let put = ["ftp-put", "up", &server.url("in/")];
-    let first = command(&put).current_dir(place.path()).output().unwrap();
-    let first = Run::from(first).exits(0);
-    assert!(first.stderr.contains(".part stays"), "{}", first.stderr);
-    assert!(fs::read(server.root().join("in/up")).unwrap() == content);
-    run(place.path(), &put).exits(69).says("--force");
-    let safe = ["ftp-put", "up", &server.url("in/other"), "--safe"];
-    run(place.path(), &safe).exits(69).says("--direct");
-
-    let Some(server) = Vsftpd::start(&["cmds_denied=RNFR,RNTO"]) else {
-        return;
-    };
-    server.write("in/up", b"old");
-    let owner = |name: &str| Some(id(&[name, "daemon"]));
-    chown(server.root().join("in/up"), owner("-u"), owner("-g")).unwrap();
-    let safe = ["ftp-put", "up", &server.url("in/"), "--force", "--safe"];
-    run(place.path(), &safe).exits(69).says("--direct");
-    assert_eq!(fs::read(server.root().join("in/up")).unwrap(), b"old");
-    let part = names(&server.root().join("in"));
-    assert_eq!(part.len(), 2, "{part:?}");
-    let put = ["ftp-put", "up", &server.url("in/"), "--force"];
-    run(place.path(), &put).exits(0);
-    assert!(fs::read(server.root().join("in/up")).unwrap() == content);
-    assert_eq!(names(&server.root().join("in")), ["up"]);
-}
-
-#[test]
-fn what_was_changed_within_a_minute_is_sent_whatever_the_zone() {
-    for setting in ["use_localtime=YES", "use_localtime=NO"] {
-        let Some(server) = Vsftpd::start(&[setting]) else {
-            return;
-        };
-        let place = folder();
-        fs::create_dir(place.path().join("tree")).unwrap();
-        let path = place.path().join("tree/f");
-        let put = |text: &str, ago: i64| {
-            fs::write(&path, text).unwrap();
-            let time = std::time::SystemTime::now();
-            let apart = Duration::from_secs(ago.unsigned_abs());
-            let time = if ago < 0 { time + apart } else { time - apart };
-            let file = File::options().append(true).open(&path).unwrap();
-            file.set_modified(time).unwrap();
-        };
-        let url = server.url("in/tree");
-        let mirror = ["ftp-mirror", "tree", url.as_str()];
-        put("aaaa", 2);
-        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["put f"]);
-        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
-        put("bbbb", -2);
-        let again = run(place.path(), &mirror).exits(0);
-        assert_eq!(rows(&again), ["put f"], "{setting}");
-        assert_eq!(fs::read(server.root().join("in/tree/f")).unwrap(), b"bbbb");
-    }
 }
