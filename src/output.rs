@@ -8,15 +8,16 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proto_transport::{Error, Result};
-use rustix::fs::{linkat, renameat_with, AtFlags, Mode, OFlags, RenameFlags, CWD};
+use rustix::fs::{renameat_with, Mode, OFlags, RenameFlags, CWD};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+
+use crate::folder;
 
 /// What the server said of a file when its first part came.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,11 +285,7 @@ static HAS_DESCRIPTORS: LazyLock<bool> = LazyLock::new(|| Path::new("/proc/self/
 
 /// Gives a name to a file that has none.
 fn link(file: &File, name: &Path, force: bool) -> io::Result<()> {
-    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let link = |name: &Path| {
-        linkat(CWD, descriptor.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW)
-            .map_err(io::Error::from)
-    };
+    let link = |name: &Path| folder::link(file, CWD, name);
     match link(name) {
         Err(error) if force && error.kind() == ErrorKind::AlreadyExists => beside(name, link),
         result => result,

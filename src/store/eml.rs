@@ -1,7 +1,7 @@
 //! A folder with a file for each message, exactly as it was received.
 //!
 //! ```text
-//! .9f8e7d6c-1.eml.part      while it comes in
+//! .9f8e7d6c-1.eml.part      while it comes in (or it has no name)
 //! UID.eml                   when it is durable; UID-2.eml if that is another message
 //! ```
 
@@ -15,9 +15,11 @@ use proto_transport::certificate::hexadecimal;
 use proto_transport::Result;
 
 use super::batch::{remove_old, Batch, Complete};
+use super::draft::{Drafts, Temporary};
 use super::incoming::Incoming;
 use super::names::file_name;
-use super::{folder, writing, About, Kept, Store};
+use super::{writing, About, Kept, Store};
+use crate::folder;
 
 /// How the names of unfinished files end.
 const UNFINISHED: &str = ".eml.part";
@@ -32,12 +34,10 @@ pub struct EmlFolder {
     incoming: Incoming,
     name: String,
     date: Option<SystemTime>,
-    /// The file that the message is in, if it has one.
-    temporary: Option<String>,
+    /// What its file is called for the time being, if it has one with a name.
+    temporary: Option<Temporary>,
     /// The names that messages of this run have, in lower case: some file systems see no difference.
     taken: HashSet<String>,
-    run: String,
-    count: u64,
 }
 
 impl EmlFolder {
@@ -50,16 +50,16 @@ impl EmlFolder {
             remove_old(path, |name| {
                 name.starts_with('.') && name.ends_with(UNFINISHED)
             });
+            let begin = format!(".{}-", hexadecimal(&random));
+            let drafts = Drafts::new(folder::open(path)?, begin, UNFINISHED);
             Ok(EmlFolder {
                 path: path.to_owned(),
-                batch: Batch::new(folder::open(path)?, vec![folder::open(path)?]),
+                batch: Batch::new(drafts, vec![folder::open(path)?]),
                 incoming: Incoming::as_received(),
                 name: String::new(),
                 date: None,
                 temporary: None,
                 taken: HashSet::new(),
-                run: hexadecimal(&random),
-                count: 0,
             })
         };
         open().map_err(writing(path))
@@ -74,12 +74,11 @@ impl EmlFolder {
                 return Ok(Kept { hash, place });
             }
         };
-        self.temporary = None;
         let spare = self.batch.spare();
         self.batch.add(Complete {
             content: self.incoming.take(spare),
+            temporary: self.temporary.take(),
             date: self.date,
-            temporary: self.temporary_name(),
             folder: 0,
             name: name.clone(),
         })?;
@@ -117,15 +116,9 @@ impl EmlFolder {
         ))
     }
 
-    fn temporary_name(&self) -> String {
-        format!(".{}-{}{UNFINISHED}", self.run, self.count)
-    }
-
     fn discard(&mut self) {
         self.incoming.clear();
-        if let Some(temporary) = self.temporary.take() {
-            self.batch.remove(&temporary);
-        }
+        self.temporary = None;
     }
 }
 
@@ -142,16 +135,14 @@ impl Store for EmlFolder {
         self.discard();
         self.name = file_name(about.uid);
         self.date = about.date;
-        self.count += 1;
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let temporary = self.temporary_name();
-        let (batch, has_file) = (&self.batch, &mut self.temporary);
+        let (batch, current) = (&mut self.batch, &mut self.temporary);
         let make = || {
-            let file = batch.create(&temporary)?;
-            *has_file = Some(temporary);
+            let (file, temporary) = batch.create()?;
+            *current = temporary;
             Ok(file)
         };
         self.incoming
@@ -178,12 +169,6 @@ impl Store for EmlFolder {
 
     fn settle(&mut self) -> Result<()> {
         self.batch.settle().map_err(writing(&self.path))
-    }
-}
-
-impl Drop for EmlFolder {
-    fn drop(&mut self) {
-        self.discard();
     }
 }
 
@@ -260,20 +245,23 @@ mod tests {
 
     #[test]
     fn what_breaks_off_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        let mut folder = EmlFolder::open(path).unwrap();
-        for size in [10, SMALL + 1] {
-            begin(&mut folder, "a");
-            folder.write(&vec![b'x'; size]).unwrap();
-            folder.abandon();
+        for unnamed in [0, 9] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
+            let mut folder = EmlFolder::open(path).unwrap();
+            folder.batch.allow_unnamed(unnamed);
+            for size in [10, SMALL + 1] {
+                begin(&mut folder, "a");
+                folder.write(&vec![b'x'; size]).unwrap();
+                folder.abandon();
+                assert!(names(path).is_empty());
+            }
+            store(&mut folder, "b", b"not synced");
+            begin(&mut folder, "c");
+            folder.write(&vec![b'x'; SMALL + 1]).unwrap();
+            assert_eq!(names(path).len(), usize::from(unnamed == 0));
+            drop(folder);
             assert!(names(path).is_empty());
         }
-        store(&mut folder, "b", b"not synced");
-        begin(&mut folder, "c");
-        folder.write(&vec![b'x'; SMALL + 1]).unwrap();
-        assert_eq!(names(path).len(), 1);
-        drop(folder);
-        assert!(names(path).is_empty());
     }
 }

@@ -11,10 +11,22 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{fsync, syncfs, unlinkat, AtFlags};
+use rustix::fs::{fstatfs, syncfs, unlinkat, AtFlags};
 
-use super::folder;
-use super::writer::Writer;
+use super::draft::Draft;
+use crate::folder;
+
+/// File systems whose `syncfs` waits until everything is on the disk, by the numbers that statfs(2)
+/// gives: ext, XFS, btrfs, F2FS, ZFS, and tmpfs, which has no disk. Others, such as FUSE, may only
+/// hand on what they have.
+const WHOLE: [u64; 6] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0x0102_1994,
+];
 
 /// How many files are synced at the same time.
 pub const THREADS: usize = 8;
@@ -26,107 +38,102 @@ pub const FEW: usize = 16;
 /// When the first file is synced in less, there is no disk that many could wait for together.
 const AT_ONCE: Duration = Duration::from_micros(50);
 
-/// Files that are complete, and what is to be done with them.
-pub struct Finishing {
-    /// Who still makes some of them.
-    pub writer: Option<Writer>,
-    /// Where they are.
+/// The folders of a store.
+pub struct Folders {
+    /// Where its drafts are.
     pub from: Arc<OwnedFd>,
     /// Where they go.
-    pub to: Arc<Vec<OwnedFd>>,
+    pub to: Vec<OwnedFd>,
     /// Whether one `syncfs` makes all of them durable.
-    pub is_whole: bool,
-    /// Which of the folders have something that is not durable yet.
-    pub changed: Vec<bool>,
-    /// The files.
-    pub pending: Vec<Pending>,
+    is_whole: bool,
+}
+
+impl Folders {
+    /// Folders of one file system.
+    pub fn new(from: Arc<OwnedFd>, to: Vec<OwnedFd>) -> Folders {
+        let kind = fstatfs(&from).map(|facts| u64::try_from(facts.f_type).unwrap_or_default());
+        Folders {
+            is_whole: kind.is_ok_and(|kind| WHOLE.contains(&kind)) && reports_errors(),
+            from,
+            to,
+        }
+    }
+}
+
+/// Whether `syncfs` tells of data that could not be written: Linux does so since 5.8.
+fn reports_errors() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    (number(), number()) >= (Some(5), Some(8))
 }
 
 /// A file that waits for its name.
 pub struct Pending {
-    /// Its name for the time being.
-    pub temporary: String,
+    /// The file.
+    pub draft: Draft,
     /// Which of the folders it goes to.
     pub folder: usize,
     /// The name that it has there.
     pub name: String,
 }
 
-impl Finishing {
-    /// Does all of it; nothing of a batch that fails stays.
-    pub fn run(mut self) -> io::Result<()> {
-        let finished = self.finish();
-        if finished.is_err() {
-            for pending in &self.pending {
-                // What cannot be removed now is removed when it is old.
-                let _ = unlinkat(&self.from, &pending.temporary, AtFlags::empty());
-            }
-        }
-        finished
+/// Makes files durable and gives them their names; nothing of a batch that fails stays. `changed`
+/// tells which of the folders have something else that is not durable yet.
+pub fn finish(folders: &Folders, pending: Vec<Pending>, mut changed: Vec<bool>) -> io::Result<()> {
+    match pending.len() < FEW || !folders.is_whole {
+        true => sync_all(&pending)?,
+        false => syncfs(&folders.from)?,
     }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.writer.take().map_or(Ok(()), Writer::finish)?;
-        if self.pending.len() < FEW || !self.is_whole {
-            sync_files(&self.from, &self.pending)?;
-        } else {
-            syncfs(&self.from)?;
-        }
-        for at in 0..self.pending.len() {
-            if let Err(error) = self.name(at) {
-                self.take_back(at);
-                return Err(error);
-            }
-        }
-        self.pending.clear();
-        let folders = self.to.iter().zip(&self.changed);
-        let mut changed = folders.filter(|(_, is_changed)| **is_changed);
-        changed.try_for_each(|(folder, _)| folder::sync(folder))
-    }
-
-    /// Gives a file its name.
-    fn name(&mut self, at: usize) -> io::Result<()> {
-        let pending = self.pending.get(at);
-        let to = pending.and_then(|pending| self.to.get(pending.folder));
-        let (Some(pending), Some(folder)) = (pending, to) else {
-            return Ok(());
+    let mut named = Vec::with_capacity(pending.len());
+    for Pending {
+        draft,
+        folder: at,
+        name,
+    } in pending
+    {
+        let Some(to) = folders.to.get(at) else {
+            continue;
         };
-        folder::rename(&self.from, &pending.temporary, folder, &pending.name)?;
-        if let Some(is_changed) = self.changed.get_mut(pending.folder) {
+        if let Err(error) = draft.publish(to, &name) {
+            take_back(folders, &named);
+            return Err(error);
+        }
+        if let Some(is_changed) = changed.get_mut(at) {
             *is_changed = true;
         }
-        Ok(())
+        named.push((at, name));
     }
+    let changed = folders.to.iter().zip(&changed);
+    let mut changed = changed.filter(|(_, is_changed)| **is_changed);
+    changed.try_for_each(|(folder, _)| folder::sync(folder))
+}
 
-    /// Takes the names of the first `count` files back: a batch that failed is not stored at all.
-    fn take_back(&self, count: usize) {
-        for pending in self.pending.iter().take(count) {
-            if let Some(folder) = self.to.get(pending.folder) {
-                // One that stays is whole, and a later run will find it.
-                let _ = folder::rename(folder, &pending.name, &self.from, &pending.temporary);
-            }
+/// Removes files that have got their names: a batch that failed is not stored at all.
+fn take_back(folders: &Folders, named: &[(usize, String)]) {
+    for (at, name) in named {
+        if let Some(folder) = folders.to.get(*at) {
+            // One that stays is whole, and a later run will find it.
+            let _ = unlinkat(folder, name, AtFlags::empty());
         }
     }
 }
 
 /// Waits until the data of all these files is on the disk.
-fn sync_files(folder: &OwnedFd, files: &[Pending]) -> io::Result<()> {
-    let sync = |file: &Pending| -> io::Result<()> {
-        let opened = folder::read(folder, &file.temporary)?;
-        Ok(fsync(opened)?)
-    };
+fn sync_all(files: &[Pending]) -> io::Result<()> {
     let Some((first, files)) = files.split_first() else {
         return Ok(());
     };
     let started = Instant::now();
-    sync(first)?;
+    first.draft.sync()?;
     if started.elapsed() < AT_ONCE {
-        return files.iter().try_for_each(sync);
+        return files.iter().try_for_each(|file| file.draft.sync());
     }
     let next = AtomicUsize::new(0);
     let work = || -> io::Result<()> {
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            sync(file)?;
+            file.draft.sync()?;
         }
         Ok(())
     };

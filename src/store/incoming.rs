@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 
 use memchr::{memchr, memchr_iter};
-use sha2::{Digest, Sha256};
+
+use super::digest::{digest, Digester};
 
 /// What is not larger needs one write, and leaves nothing behind when it breaks off.
 pub const SMALL: usize = 256 * 1024;
@@ -29,7 +30,8 @@ pub struct Incoming {
     memory: Vec<u8>,
     file: Option<File>,
     size: u64,
-    digest: Sha256,
+    /// Of what is in the file.
+    digest: Digester,
 }
 
 impl Incoming {
@@ -48,7 +50,7 @@ impl Incoming {
             memory: Vec::new(),
             file: None,
             size: 0,
-            digest: Sha256::new(),
+            digest: Digester::default(),
         }
     }
 
@@ -60,7 +62,7 @@ impl Incoming {
         self.memory.clear();
         self.file = None;
         self.size = 0;
-        self.digest.reset();
+        self.digest.finish();
     }
 
     /// Takes some bytes. What is too large for memory goes to the file that `make` makes.
@@ -82,16 +84,17 @@ impl Incoming {
         self.flush()
     }
 
-    /// The message is complete; gives the SHA-256 of its bytes.
+    /// The message is complete; gives the digest of its bytes.
     pub fn finish(&mut self) -> io::Result<[u8; 32]> {
         if let Some(line_feeds) = &mut self.line_feeds {
             line_feeds.finish(&mut self.memory);
         }
-        match self.file {
-            Some(_) => self.flush()?,
-            None => self.count(),
+        if self.file.is_none() {
+            self.size = self.memory.len() as u64;
+            return Ok(digest(&self.memory));
         }
-        Ok(self.digest.finalize_reset().into())
+        self.flush()?;
+        Ok(self.digest.finish())
     }
 
     /// How many bytes there are, once it is complete.
@@ -99,13 +102,9 @@ impl Incoming {
         self.size
     }
 
-    fn count(&mut self) {
+    fn flush(&mut self) -> io::Result<()> {
         self.digest.update(&self.memory);
         self.size += self.memory.len() as u64;
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.count();
         if let Some(file) = &mut self.file {
             file.write_all(&self.memory)?;
         }
@@ -262,7 +261,7 @@ mod tests {
                 }
                 let hash = incoming.finish().unwrap();
                 assert_eq!(taken(&incoming), wanted, "{first} {second}");
-                assert_eq!(hash, <[u8; 32]>::from(Sha256::digest(wanted)));
+                assert_eq!(hash, digest(wanted));
                 assert_eq!(incoming.size(), wanted.len() as u64);
             }
         }
@@ -285,7 +284,7 @@ mod tests {
                 }
                 assert_eq!(made, usize::from(size > SMALL));
                 let hash = incoming.finish().unwrap();
-                assert_eq!(hash, <[u8; 32]>::from(Sha256::digest(&bytes)));
+                assert_eq!(hash, digest(&bytes));
                 assert!(taken(&incoming) == bytes);
                 let mut other = tempfile::tempfile().unwrap();
                 other.write_all(&bytes).unwrap();

@@ -1,7 +1,7 @@
 //! A Maildir: a folder with a file for each message (cr.yp.to/proto/maildir.html).
 //!
 //! ```text
-//! tmp/1763725608.M123456P42R9f8e7d6cQ7.proto                            while it comes in
+//! tmp/1763725608.M123456P42R9f8e7d6cT7.proto                            while it comes in (or it has no name)
 //! new/1763725608.M123456P42R9f8e7d6cQ7_CONTENT_UID.proto,S=4096         when it is durable
 //! cur/1763725608.M123456P42R9f8e7d6cQ7_CONTENT_UID.proto,S=4096:2,S     the same, with flags
 //! ```
@@ -12,7 +12,7 @@
 //! twice. Two messages on the server that differ in their names only are two messages here.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,8 +22,10 @@ use proto_transport::{Error, Result};
 use sha2::{Digest, Sha256};
 
 use super::batch::{remove_old, Batch, Complete};
+use super::draft::{Drafts, Temporary};
 use super::incoming::Incoming;
-use super::{folder, writing, About, Kept, Store};
+use super::{writing, About, Kept, Store};
+use crate::folder;
 
 /// Where messages are: by their place in the batch.
 const FOLDERS: [&str; 2] = ["new", "cur"];
@@ -62,20 +64,8 @@ struct Current {
     date: Option<SystemTime>,
     /// The part of its name that nobody else has.
     unique: String,
-    has_file: bool,
-}
-
-impl Current {
-    /// Its name for the time being.
-    fn temporary(&self) -> String {
-        format!("{}{OURS}", self.unique)
-    }
-
-    fn make_file(&mut self, batch: &Batch) -> io::Result<File> {
-        let file = batch.create(&self.temporary())?;
-        self.has_file = true;
-        Ok(file)
-    }
+    /// What its file is called for the time being, if it has one with a name.
+    temporary: Option<Temporary>,
 }
 
 impl Maildir {
@@ -88,13 +78,15 @@ impl Maildir {
             let to: io::Result<Vec<_>> = to.into_iter().collect();
             let mut random = [0; 4];
             getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+            let run = format!("P{}R{}", std::process::id(), hexadecimal(&random));
+            let drafts = Drafts::new(from, format!("{}{run}T", now()), OURS);
             Ok(Maildir {
                 path: path.to_owned(),
-                batch: Batch::new(from, to?),
+                batch: Batch::new(drafts, to?),
                 incoming: Incoming::with_line_feeds(),
                 current: Current::default(),
                 earlier: None,
-                run: format!("P{}R{}", std::process::id(), hexadecimal(&random)),
+                run,
                 count: 0,
             })
         };
@@ -105,11 +97,7 @@ impl Maildir {
     /// A name that nobody else has, without the part that is common to the names of ours.
     fn unique(&mut self) -> String {
         self.count += 1;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default();
-        let (seconds, micros) = (now.as_secs(), now.subsec_micros());
-        let (count, run) = (self.count, &self.run);
-        format!("{seconds}.M{micros}{run}Q{count}")
+        format!("{}{}Q{}", now(), self.run, self.count)
     }
 
     fn finish(&mut self) -> io::Result<Kept> {
@@ -127,12 +115,11 @@ impl Maildir {
             flags => (CUR, format!("{name}:2,{flags}")),
         };
         let place = place(folder, &name);
-        self.current.has_file = false;
         let spare = self.batch.spare();
         self.batch.add(Complete {
             content: self.incoming.take(spare),
+            temporary: self.current.temporary.take(),
             date: self.current.date,
-            temporary: self.current.temporary(),
             folder,
             name,
         })?;
@@ -164,9 +151,7 @@ impl Maildir {
 
     fn discard(&mut self) {
         self.incoming.clear();
-        if std::mem::take(&mut self.current.has_file) {
-            self.batch.remove(&self.current.temporary());
-        }
+        self.current.temporary = None;
     }
 }
 
@@ -179,14 +164,18 @@ impl Store for Maildir {
             flags: checked(about.flags)?,
             date: about.date,
             unique: self.unique(),
-            has_file: false,
+            temporary: None,
         };
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let (batch, current) = (&self.batch, &mut self.current);
-        let make = || current.make_file(batch);
+        let (batch, current) = (&mut self.batch, &mut self.current);
+        let make = || {
+            let (file, temporary) = batch.create()?;
+            current.temporary = temporary;
+            Ok(file)
+        };
         self.incoming
             .write(bytes, make)
             .map_err(writing(&self.path))
@@ -214,10 +203,11 @@ impl Store for Maildir {
     }
 }
 
-impl Drop for Maildir {
-    fn drop(&mut self) {
-        self.discard();
-    }
+/// The beginning of a name: the time.
+fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    format!("{}.M{}", now.as_secs(), now.subsec_micros())
 }
 
 fn place(folder: usize, name: &str) -> String {

@@ -24,7 +24,8 @@ use rustix::fs::OFlags;
 
 use super::journal::{self, Line};
 use super::names::file_name;
-use super::{folder, writing};
+use super::writing;
+use crate::folder;
 
 /// A journal with fewer lines out of date is not worth writing anew.
 const WORTH_COMPACTING: usize = 64;

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use proto_imap::{Selected, UidSet};
 use proto_transport::certificate::hexadecimal;
-use sha2::{Digest, Sha256};
 
-use crate::store::State;
+use crate::store::{Digester, State};
 
 /// What the state calls a message.
 pub fn name(validity: u32, uid: u32) -> String {
@@ -101,8 +100,8 @@ impl Former {
 /// The digests of a message: with LF for CRLF, as most stores keep it, and as it came.
 #[derive(Default)]
 pub struct Digests {
-    line_feeds: Sha256,
-    raw: Sha256,
+    line_feeds: Digester,
+    raw: Digester,
     /// The last byte was a CR, and what follows is not known yet.
     holds_return: bool,
 }
@@ -131,16 +130,14 @@ impl Digests {
         if self.holds_return {
             self.line_feeds.update(b"\r");
         }
-        (
-            self.line_feeds.finalize().into(),
-            self.raw.finalize().into(),
-        )
+        (self.line_feeds.finish(), self.raw.finish())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::digest;
 
     #[test]
     fn names_come_back() {
@@ -153,7 +150,7 @@ mod tests {
     #[test]
     fn digests_do_not_depend_on_cuts() {
         let text = b"a\r\n\r\r\n\rb\n\r\nc\r";
-        let wanted = Sha256::digest(b"a\n\r\n\rb\n\nc\r");
+        let wanted = digest(b"a\n\r\n\rb\n\nc\r");
         for first in 0..=text.len() {
             for second in first..=text.len() {
                 let mut digests = Digests::default();
@@ -161,8 +158,8 @@ mod tests {
                     digests.update(part);
                 }
                 let (line_feeds, raw) = digests.finish();
-                assert_eq!(line_feeds, *wanted, "{first} {second}");
-                assert_eq!(raw, *Sha256::digest(text));
+                assert_eq!(line_feeds, wanted, "{first} {second}");
+                assert_eq!(raw, digest(text));
             }
         }
     }
@@ -172,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.state");
         let mut state = State::open(&path, "me").unwrap();
-        let hash: [u8; 32] = Sha256::digest(b"a\n").into();
+        let hash = digest(b"a\n");
         for name in ["1.5", "1.6", "2.5"] {
             state.record(name, &hash, "");
         }

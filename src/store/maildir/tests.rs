@@ -1,3 +1,4 @@
+use super::super::digest::digest;
 use super::super::incoming::SMALL;
 use super::*;
 use std::collections::HashSet;
@@ -39,21 +40,28 @@ fn kill(maildir: Maildir) {
 
 #[test]
 fn a_message_is_there_when_it_is_durable() {
+    for unnamed in [0, usize::MAX] {
+        messages_are_there_when_they_are_durable(unnamed);
+    }
+}
+
+fn messages_are_there_when_they_are_durable(unnamed: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b");
     let mut maildir = Maildir::open(&path).unwrap();
+    maildir.batch.allow_unnamed(unnamed);
     let large = b"line\r\n".repeat(SMALL / 3);
     let kept = [
         store(&mut maildir, "1", "", b"A: b\r\n\r\nc\r\n"),
         store(&mut maildir, "2", "SFS", &large),
     ];
     // The small one is still in memory.
-    assert_eq!(counts(&path), [1, 0, 0]);
+    assert_eq!(counts(&path), [usize::from(unnamed == 0), 0, 0]);
     maildir.sync().unwrap();
     assert_eq!(counts(&path), [0, 1, 1]);
     let bytes = fs::read(path.join(&kept[0].place)).unwrap();
     assert_eq!(bytes, b"A: b\n\nc\n");
-    assert_eq!(kept[0].hash, <[u8; 32]>::from(Sha256::digest(&bytes)));
+    assert_eq!(kept[0].hash, digest(&bytes));
     assert!(kept[0].place.ends_with(".proto,S=8"), "{}", kept[0].place);
     let bytes = fs::read(path.join(&kept[1].place)).unwrap();
     assert!(bytes == b"line\n".repeat(SMALL / 3));
@@ -85,10 +93,7 @@ fn what_breaks_off_leaves_nothing() {
         begin(&mut maildir, "2", "");
         assert_eq!(counts(path), [0, 0, 0]);
         maildir.write(b"y").unwrap();
-        assert_eq!(
-            maildir.end().unwrap().hash,
-            <[u8; 32]>::from(Sha256::digest("y"))
-        );
+        assert_eq!(maildir.end().unwrap().hash, digest(b"y"));
     }
     let mut maildir = Maildir::open(path).unwrap();
     begin(&mut maildir, "3", "");
@@ -136,11 +141,18 @@ fn same_bytes_under_two_uids_are_two_messages() {
 #[test]
 fn a_killed_run_loses_and_doubles_nothing() {
     let messages = [b"small".to_vec(), vec![b'l'; SMALL + 5]];
-    // How far the run came, and what it left in tmp and new.
-    for (steps, left) in [(0, [0, 0]), (1, [1, 0]), (2, [0, 2])] {
+    // How far the run came, how many files needed no name, and what it left in tmp and new.
+    for (steps, unnamed, left) in [
+        (0, 0, [0, 0]),
+        (1, 0, [1, 0]),
+        (1, 9, [0, 0]),
+        (2, 0, [0, 2]),
+        (2, 9, [0, 2]),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let mut maildir = Maildir::open(path).unwrap();
+        maildir.batch.allow_unnamed(unnamed);
         store(&mut maildir, "1", "", &messages[0]);
         if steps > 0 {
             store(&mut maildir, "2", "", &messages[1]);
@@ -154,7 +166,7 @@ fn a_killed_run_loses_and_doubles_nothing() {
             let mut maildir = Maildir::open(path).unwrap();
             for (uid, bytes) in ["1", "2"].iter().zip(&messages) {
                 let kept = store(&mut maildir, uid, again, bytes);
-                assert_eq!(kept.hash, <[u8; 32]>::from(Sha256::digest(bytes)));
+                assert_eq!(kept.hash, digest(bytes));
             }
             maildir.sync().unwrap();
             assert_eq!(counts(path), [left[0], 2, 0], "{steps} {again:?}");

@@ -2,12 +2,15 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use rustix::fs::{fsync, openat, renameat_with, statat, AtFlags, Mode, OFlags, RenameFlags, CWD};
+use rustix::fs::{
+    fsync, linkat, openat, renameat_with, statat, AtFlags, Mode, OFlags, RenameFlags, CWD,
+};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 /// The folder that a path is in.
 pub fn of(path: &Path) -> &Path {
@@ -61,6 +64,27 @@ pub fn create(folder: impl AsFd, name: &str) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     Ok(File::from(openat(folder, name, flags, mode)?))
+}
+
+/// Makes a file for the user alone that has no name: without one, nothing of it stays.
+pub fn create_unnamed(folder: impl AsFd) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    Ok(File::from(openat(folder, ".", flags, mode)?))
+}
+
+/// Gives a file that has no name one that nothing else has.
+pub fn link(file: &File, folder: impl AsFd, name: impl Arg + Copy) -> io::Result<()> {
+    let folder = folder.as_fd();
+    match linkat(file, "", folder, name, AtFlags::EMPTY_PATH) {
+        // Linux before 6.10 lets only a superuser do so.
+        Err(Errno::NOENT) => {
+            let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let flags = AtFlags::SYMLINK_FOLLOW;
+            Ok(linkat(CWD, descriptor, folder, name, flags)?)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// Opens a file to be read, and never one that a link leads to.
@@ -124,5 +148,11 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         rename(&opened, "a", &opened, "b").unwrap();
         assert!(at("b").exists() && !at("a").exists());
+        let unnamed = create_unnamed(&opened).unwrap();
+        let error = link(&unnamed, &opened, "link").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        link(&unnamed, &opened, "c").unwrap();
+        let mode = fs::metadata(at("c")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }
