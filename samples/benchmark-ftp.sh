@@ -66,10 +66,10 @@ compare '1 GiB from a file' 5 \
     "$proto ftp-put --direct --force $work/site/large $url/in/up" \
     "curl -s -T $work/site/large $url/in/up" \
     "lftp -c '$quiet; put $work/site/large -o $url/in/up'"
-compare 'a tree of 2,000 files of 4 KiB, one connection' 5 \
+compare 'a tree of 2,000 files of 4 KiB, one connection' 15 \
     "$proto ftp-mirror $url/many $work/here/a" \
     "lftp -c '$quiet; mirror $url/many $work/here/b'" \
     "wget -q -r -nH -P $work/here/c $url/many"
-compare 'the same, four connections' 5 \
+compare 'the same, four connections' 15 \
     "$proto ftp-mirror -j 4 $url/many $work/here/a" \
     "lftp -c '$quiet; mirror --parallel=4 $url/many $work/here/b'"
