@@ -204,10 +204,15 @@ impl Session {
 
     /// How many bytes a file has, as they would travel in type I (RFC 3659 section 4).
     pub fn size(&mut self, path: &Path) -> Result<u64> {
-        self.tell_type(Type::Image)?;
         self.connection
             .doing(format!("asking for the size of {path}"));
-        let reply = self.expect(&Request::Size(path.clone()), 213)?;
+        let mut replies = self.ask_of_images(vec![Request::Size(path.clone())])?;
+        let Some(reply) = replies.next() else {
+            return Err(self.connection.closed("there is no reply"));
+        };
+        if !reply.is(213) {
+            return Err(self.no(&reply, "213"));
+        }
         reply::size(&reply).ok_or_else(|| self.malformed("SIZE is answered with a number", &reply))
     }
 
@@ -250,20 +255,8 @@ impl Session {
     /// How many bytes a file has, and when it was changed, as far as the server can tell.
     pub fn about(&mut self, path: &Path) -> Result<About> {
         self.connection.doing(format!("asking about {path}"));
-        let mut requests = Vec::new();
-        if self.told_kind != Some(Type::Image) {
-            requests.push(Request::Type(Type::Image));
-        }
-        requests.push(Request::Size(path.clone()));
-        requests.push(Request::Modified(path.clone()));
-        let mut replies = self.ask_all(&requests)?.into_iter();
-        if requests.len() == 3 {
-            let reply = replies.next();
-            match reply.filter(|reply| !reply.is(2)) {
-                Some(reply) => return Err(self.no(&reply, "200")),
-                None => self.told_kind = Some(Type::Image),
-            }
-        }
+        let requests = vec![Request::Size(path.clone()), Request::Modified(path.clone())];
+        let mut replies = self.ask_of_images(requests)?;
         let (size, modified) = (replies.next(), replies.next());
         for reply in size.iter().chain(&modified) {
             if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
@@ -276,6 +269,25 @@ impl Session {
             size: size.as_ref().and_then(reply::size),
             modified: modified.as_ref().and_then(reply::modified),
         })
+    }
+
+    /// Asks for what depends on the type, in type I: it is chosen in the same breath.
+    fn ask_of_images(
+        &mut self,
+        mut requests: Vec<Request>,
+    ) -> Result<impl Iterator<Item = StatusReply>> {
+        let is_told = self.told_kind == Some(Type::Image);
+        if !is_told {
+            requests.insert(0, Request::Type(Type::Image));
+        }
+        let mut replies = self.ask_all(&requests)?.into_iter();
+        if !is_told {
+            match replies.next().filter(|reply| !reply.is(2)) {
+                Some(reply) => return Err(self.no(&reply, "200")),
+                None => self.told_kind = Some(Type::Image),
+            }
+        }
+        Ok(replies)
     }
 
     /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can

@@ -548,6 +548,52 @@ fn size_and_time_are_asked_for_together() {
 }
 
 #[test]
+fn the_times_of_many_files_are_asked_for_a_few_at_once() {
+    let (mut session, server) = serve(|server| {
+        for number in 0..70 {
+            // None is answered before all that travel together were heard.
+            if number % 32 == 0 {
+                let together = (70 - number).min(32);
+                let heard: Vec<String> = (0..together).map(|_| server.hear()).collect();
+                for (at, line) in heard.iter().enumerate() {
+                    assert_eq!(*line, format!("MDTM f{}", number + at));
+                    server.say(match (number + at) % 3 {
+                        0 => "213 20200102030405",
+                        1 => "550 no such file",
+                        _ => "213 soon",
+                    });
+                }
+            }
+        }
+        server.expect("MDTM f0", "421 bye");
+    });
+    let paths: Vec<Path> = (0..70).map(|n| path(&format!("f{n}"))).collect();
+    let paths: Vec<&Path> = paths.iter().collect();
+    let moments = session.all_modified(&paths).unwrap();
+    let wanted = |at: usize| (at % 3 == 0).then(|| Moment::parse(b"20200102030405").unwrap());
+    assert_eq!(moments, (0..70).map(wanted).collect::<Vec<_>>());
+    let error = session.all_modified(&paths[..1]).unwrap_err();
+    assert_eq!(No::of(&error), Some(No::Unavailable));
+    server.join().unwrap();
+    // Of long names, fewer.
+    let answer = "213 20200102030405\r\n".repeat(3);
+    let (mut session, _) = self::session("", &answer);
+    let long = path(&"x".repeat(4096));
+    assert_eq!(session.all_modified(&[&long; 3]).unwrap().len(), 3);
+    assert_eq!(session.all_modified(&[]).unwrap(), []);
+}
+
+#[test]
+fn whether_something_may_be_renamed() {
+    let (mut session, said) = session("", "350 go on\r\n550 no\r\n450 busy\r\n");
+    session.may_rename(&path("a")).unwrap();
+    let no = session.may_rename(&path("b")).unwrap_err();
+    assert!(No::of(&no) == Some(No::Missing) && !no.is_transient());
+    assert!(session.may_rename(&path("c")).unwrap_err().is_transient());
+    assert_eq!(after_login(&said), "RNFR a\r\nRNFR b\r\nRNFR c\r\n");
+}
+
+#[test]
 fn a_server_that_takes_an_option_for_a_name_is_asked_without_it() {
     for refusal in ["150 here", "550 no -a x"] {
         let (mut session, server) = serve(move |server| {
