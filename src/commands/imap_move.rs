@@ -60,7 +60,7 @@ const WINDOW: u32 = 1_000;
 
 fn transfer(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings<'_>) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(doings.record)?;
+    let mut session = service.open_patiently(doings.record, &args.common)?;
     let access = if args.copy {
         Access::Look
     } else {

@@ -136,15 +136,16 @@ impl Watch<'_> {
     /// Waits until it may be worth another look.
     fn rest(&mut self, args: &Args, end: Instant) -> Result<()> {
         match self {
-            Watch::Imap(_, Some(session)) if session.capabilities().offers("IDLE") => {
+            Watch::Imap(service, Some(session)) => {
                 let left = end.saturating_duration_since(Instant::now());
-                session.idle(left, &mut |event| {
+                let is_idle = service.idle(session, left, &mut |event| {
                     Ok(!matches!(event, Some(Event::Exists(_))) && Instant::now() < end)
-                })
-            }
-            Watch::Imap(_, Some(session)) => {
-                pause(args.poll, end);
-                session.noop(&mut |_| {})
+                })?;
+                if !is_idle {
+                    pause(args.poll, end);
+                    session.noop(&mut |_| {})?;
+                }
+                Ok(())
             }
             _ => {
                 pause(args.poll, end);
