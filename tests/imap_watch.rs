@@ -297,7 +297,7 @@ fn a_command_runs_for_each_new_message() {
     let folder = folder();
     let path = folder.path().join("seen");
     let command = format!(
-        "sh -c 'echo \"$PROTO_MAILBOX $PROTO_UID $PROTO_SUBJECT\" >> {0}; cat >> {0}; \
+        "sh -c 'echo \"$PROTO_MAILBOX $PROTO_UID ($PROTO_FLAGS) $PROTO_SUBJECT\" >> {0}; cat >> {0}; \
          test \"$PROTO_UID\" != 3; exit $(($? * 65))'",
         path.display()
     );
@@ -311,8 +311,8 @@ fn a_command_runs_for_each_new_message() {
     );
     assert_eq!(words(&watch.row()), ["new", "3"]);
     assert_eq!(words(&watch.row()), ["new", "4"]);
-    let expected = "INBOX 3 $(touch x) `y`\nSubject: $(touch x) `y`\n\n\
-                    INBOX 4 four\nSubject: four\n\n";
+    let expected = "INBOX 3 () $(touch x) `y`\nSubject: $(touch x) `y`\n\n\
+                    INBOX 4 () four\nSubject: four\n\n";
     wait_for(|| std::fs::read_to_string(&path).is_ok_and(|seen| seen == expected));
     // One that failed is told, and in the end too.
     watch.says("delivering the message \"3\"");

@@ -164,7 +164,7 @@ pub(crate) fn check_raw(text: &str) -> Result<()> {
     let is_blank = text.trim().is_empty();
     if is_blank || text.chars().any(char::is_control) || !text.is_ascii() || ends_in_literal {
         return Err(Error::illegal(format!(
-            "{text:?} cannot be said as it is: it is to be one line of ASCII that does not end in {{n}}"
+            "{text:?} cannot be said as it is: it is to be one line of ASCII with something in it, and not to end in {{n}}"
         )));
     }
     Ok(())
