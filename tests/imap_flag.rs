@@ -154,6 +154,7 @@ fn any_number_of_uids_can_be_named() {
     let odd: Vec<String> = (0..500).map(|n| (2 * n + 1).to_string()).collect();
     let run = flag(&imap, &[&odd.join(","), "--add", "\\Seen"]).exits(0);
     assert_eq!(run.text().lines().count(), 500);
+    assert!(imap.heard_of("UID SEARCH").len() > 1);
     assert!(imap.heard().iter().all(|line| line.len() < 4_500));
     let messages = imap.messages("INBOX");
     let is_as_wanted = |(index, message): (usize, &proto_mock::mailbox::Message)| {
