@@ -18,9 +18,9 @@ use crate::report::Record;
 /// The way to where the message is to arrive.
 pub enum Destination {
     /// A mailbox.
-    Imap(crate::imap::Service),
+    Imap(Box<crate::imap::Service>),
     /// A maildrop.
-    Pop3(crate::pop3::Service),
+    Pop3(Box<crate::pop3::Service>),
 }
 
 /// A place that is watched.
@@ -71,12 +71,12 @@ impl Destination {
                 compress: false,
             };
             let service = crate::imap::Service::new(&target, &imap, &args.common)?;
-            return Ok(Destination::Imap(service));
+            return Ok(Destination::Imap(Box::new(service)));
         }
         let target = proto_pop3::Target::parse(args.pop3.as_deref().unwrap_or_default())?;
         let upgrade = upgrade(args, &target.endpoint);
         let service = crate::pop3::Service::new(&target, &upgrade, &args.common)?;
-        Ok(Destination::Pop3(service))
+        Ok(Destination::Pop3(Box::new(service)))
     }
 
     /// Opens it, before the message is sent.
