@@ -455,7 +455,7 @@ fn only_the_login_is_tried_again() {
     write(folder.path(), "one.eml", b"A: 1\n", 0);
     for (rule, code, times) in [
         ("connect count=1 reply=BYE busy", 0, 1),
-        ("append count=1 drop", 75, 1),
+        ("append count=1 drop", 79, 1),
     ] {
         let mut server = imap_of(&[]);
         server.rules.push(rule.parse().unwrap());
