@@ -171,7 +171,8 @@ pub fn mailbox_of(target: &Target) -> Result<&Mailbox> {
 /// How messages are chosen, but by UID.
 #[derive(clap::Args, Clone, Default)]
 pub struct ChoiceArgs {
-    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help)
+    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help);
+    /// every word up to the next option or -- is a term
     #[arg(long, value_name = "TERM", num_args = 1..)]
     pub search: Vec<String>,
 }
@@ -191,6 +192,12 @@ impl Choice {
     /// What was asked for: by UID, in the command line or else in the URL, by terms, and in the
     /// search of the URL. All of it must be true of a message.
     pub fn new(uids: Option<&UidSet>, terms: &[String], target: &Target) -> Result<Choice> {
+        if let Some(word) = terms.iter().find(|word| UidSet::parse(word).is_ok()) {
+            return Err(Error::illegal(format!(
+                "{word} is no term: uid:{word} names messages, and text:{word} looks for it in \
+                 them; UIDs by themselves stand before --search"
+            )));
+        }
         let found = search(terms, target.search.as_deref())?;
         let uids = uids.or(target.uids.as_ref()).cloned();
         Ok(Choice {
