@@ -87,7 +87,8 @@ impl Service {
     /// Connects, upgrades where that is asked for, and logs in.
     pub fn open(&self, record: &mut Record) -> Result<Session> {
         let mut client = self.connector.once_more(|| self.reach(record))?;
-        self.show(client.take_alerts());
+        let is_encrypted = client.connection().is_encrypted();
+        self.show(client.take_alerts(), is_encrypted);
         let mut session = match &self.login {
             Some(login) => client.log_in(&login.credentials, self.method, self.is_private)?,
             None if client.is_preauthenticated() => client.enter(self.is_private)?,
@@ -137,18 +138,26 @@ impl Service {
 
     /// Shows what the server wants users to see (RFC 9051 section 7.1), and what was passed over.
     pub fn tell(&self, session: &mut Session) {
-        self.show(session.take_alerts());
+        let is_encrypted = session.connection().is_encrypted();
+        self.show(session.take_alerts(), is_encrypted);
         for note in session.take_notes() {
             crate::warn(&note);
         }
     }
 
-    fn show(&self, alerts: Vec<String>) {
+    fn show(&self, alerts: Vec<String>, is_encrypted: bool) {
         if self.is_quiet {
             return;
         }
+        let who = match is_encrypted {
+            true => "the server says",
+            // RFC 9051 section 7.1: such alerts are marked.
+            false => {
+                "the server says, in the clear, so that anybody on the way could have written it"
+            }
+        };
         for alert in alerts {
-            crate::note(&format!("the server says: {}", escaped(alert.as_bytes())));
+            crate::note(&format!("{who}: {}", escaped(alert.as_bytes())));
         }
     }
 }
