@@ -2,7 +2,7 @@
 //! our tags, and UIDs where we ask for those.
 
 use proto_auth::SaslCredentials;
-use proto_imap::{Client, Key, Search, Session, Tags, Target, Threaded};
+use proto_imap::{Client, Key, Mailbox, Search, Session, Tags, Target, Threaded};
 use proto_transport::{Connection, Memory, Said};
 
 /// An open account of a server with these capabilities that says this; our commands begin with `a2`.
@@ -139,8 +139,7 @@ fn threads(algorithm: &str, search: &str, answer: &str) -> (String, String) {
         "* 208 EXISTS\na2 OK [READ-ONLY] EXAMINE completed\n* THREAD{answer}\na3 OK THREAD completed\n"
     );
     let (mut one, said) = session("IMAP4rev1 THREAD=ORDEREDSUBJECT THREAD=REFERENCES", &heard);
-    one.examine(&proto_imap::Mailbox::new("INBOX").unwrap())
-        .unwrap();
+    one.examine(&Mailbox::new("INBOX").unwrap()).unwrap();
     let search: Search = [Key::raw(search).unwrap()].into_iter().collect();
     let found = shown(&one.thread(algorithm, &search).unwrap());
     let asked = commands(&said);
@@ -205,7 +204,7 @@ fn a_mailbox_is_closed_and_loses_nothing() {
     let opened = "* 1 EXISTS\na2 OK [READ-WRITE] SELECT completed\n";
     let heard = format!("{opened}a3 OK Unselect completed\n");
     let (mut one, said) = session("IMAP4rev2", &heard);
-    let mailbox = proto_imap::Mailbox::new("INBOX").unwrap();
+    let mailbox = Mailbox::new("INBOX").unwrap();
     one.select(&mailbox).unwrap();
     one.unselect().unwrap();
     assert_eq!(commands(&said), "a2 SELECT INBOX\na3 UNSELECT\n");
@@ -217,5 +216,39 @@ fn a_mailbox_is_closed_and_loses_nothing() {
     assert_eq!(
         commands(&said),
         "a2 SELECT INBOX\na3 EXAMINE INBOX\na4 CLOSE\n"
+    );
+}
+
+/// RFC 9051 sections 6.3.4, 6.3.5, 6.3.7, 6.3.8 and 7.1.
+#[test]
+fn mailboxes_come_and_go() {
+    let name = |name: &str| Mailbox::new(name).unwrap();
+    let heard = "a2 OK CREATE completed\na3 OK CREATE completed\n\
+        * LIST () \"/\" \"Normalized\" (\"OLDNAME\" (\"NonNormalized\"))\na4 OK CREATE completed\n\
+        a5 OK DELETE completed\na6 NO Name \"foo\" has inferior hierarchical names\n\
+        a7 NO [HASCHILDREN] Mailbox \"Notes\" has children that need to be deleted first\n\
+        a8 NO [INUSE] Mailbox in use\na9 OK SUBSCRIBE completed\na10 OK UNSUBSCRIBE completed\n";
+    let (mut one, said) = session("IMAP4rev2", heard);
+    one.create(&name("owatagusiam/")).unwrap();
+    one.create(&name("owatagusiam/blurdybloop")).unwrap();
+    one.create(&name("NonNormalized")).unwrap();
+    one.delete_mailbox(&name("blurdybloop")).unwrap();
+    for (mailbox, why, is_transient) in [
+        ("foo", "has inferior hierarchical names", false),
+        ("Notes", "[HASCHILDREN]", false),
+        ("archive/projects/experiment-iv", "[INUSE]", true),
+    ] {
+        let error = one.delete_mailbox(&name(mailbox)).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(error.is_transient(), is_transient, "{error}");
+    }
+    one.subscribe(&name("#news.comp.mail.mime")).unwrap();
+    one.unsubscribe(&name("#news.comp.mail.mime")).unwrap();
+    assert_eq!(
+        commands(&said),
+        "a2 CREATE owatagusiam/\na3 CREATE owatagusiam/blurdybloop\na4 CREATE NonNormalized\n\
+         a5 DELETE blurdybloop\na6 DELETE foo\na7 DELETE Notes\n\
+         a8 DELETE archive/projects/experiment-iv\na9 SUBSCRIBE #news.comp.mail.mime\n\
+         a10 UNSUBSCRIBE #news.comp.mail.mime\n"
     );
 }
