@@ -271,7 +271,7 @@ fn lists_and_errors_help() {
         ("--flaw", "none", "bare-lf"),
         ("--without", "none", "SASL-IR"),
         ("--mailbox", "a=x", "COUNTxSIZE"),
-        ("--maildir", "/nonexistent", "no folder"),
+        ("--maildir", "/nonexistent/maildir", "no folder"),
         ("--user", "x", "NAME:PASSWORD"),
     ] {
         proto(&["mock", "imap", option, wrong]).exits(64).says(told);
@@ -323,7 +323,7 @@ fn every_command_works_without(name: &str) {
     assert_eq!(run(&["imap-list", "--subscribed"]), "", "{name}");
     assert_eq!(run(&["imap-search", "subject:two"]), "2\n", "{name}");
     run(&["imap-append", "gr\u{fc}n.eml"]);
-    run(&["imap-fetch", "--maildir", "mail"]);
+    run(&["imap-fetch", "--maildir", "mail", "--state", "state"]);
     assert_eq!(
         fs::read_dir(folder.path().join("mail/new"))
             .unwrap()
