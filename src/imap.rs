@@ -103,7 +103,8 @@ impl Service {
     /// Connects, upgrades where that is asked for, and logs in.
     pub fn open(&self, record: &mut Record) -> Result<Session> {
         let mut client = self.connector.once_more(|| self.reach(record))?;
-        self.show(client.take_alerts());
+        let is_encrypted = client.connection().is_encrypted();
+        self.show(client.take_alerts(), is_encrypted);
         let mut session = match &self.login {
             Some(login) => client.log_in(&login.credentials, self.method, self.is_private)?,
             None if client.is_preauthenticated() => client.enter(self.is_private)?,
@@ -158,24 +159,32 @@ impl Service {
 
     /// Shows what the server wants users to see (RFC 9051 section 7.1), and what was passed over.
     pub fn tell(&self, session: &mut Session) {
-        self.show(session.take_alerts());
+        let is_encrypted = session.connection().is_encrypted();
+        self.show(session.take_alerts(), is_encrypted);
         for note in session.take_notes() {
             crate::warn(&note);
         }
     }
 
     /// Shows each text once, however often the server says it.
-    fn show(&self, alerts: Vec<String>) {
+    fn show(&self, alerts: Vec<String>, is_encrypted: bool) {
         if self.is_quiet {
             return;
         }
+        let who = match is_encrypted {
+            true => "the server says",
+            // RFC 9051 section 7.1: such alerts are marked.
+            false => {
+                "the server says, in the clear, so that anybody on the way could have written it"
+            }
+        };
         let mut shown = self.shown.borrow_mut();
         for alert in alerts {
             if shown.len() >= REMEMBERED {
                 shown.clear();
             }
             if shown.insert(alert.clone()) {
-                crate::note(&format!("the server says: {}", escaped(alert.as_bytes())));
+                crate::note(&format!("{who}: {}", escaped(alert.as_bytes())));
             }
         }
     }
@@ -222,7 +231,8 @@ pub fn mailbox_of(target: &Target) -> Result<&Mailbox> {
 /// How messages are chosen, but by UID.
 #[derive(clap::Args, Clone, Default)]
 pub struct ChoiceArgs {
-    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help)
+    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help);
+    /// every word up to the next option or -- is a term
     #[arg(long, value_name = "TERM", num_args = 1..)]
     pub search: Vec<String>,
 }
@@ -242,6 +252,12 @@ impl Choice {
     /// What was asked for: by UID, in the command line or else in the URL, by terms, and in the
     /// search of the URL. All of it must be true of a message.
     pub fn new(uids: Option<&UidSet>, terms: &[String], target: &Target) -> Result<Choice> {
+        if let Some(word) = terms.iter().find(|word| UidSet::parse(word).is_ok()) {
+            return Err(Error::illegal(format!(
+                "{word} is no term: uid:{word} names messages, and text:{word} looks for it in \
+                 them; UIDs by themselves stand before --search"
+            )));
+        }
         let found = search(terms, target.search.as_deref())?;
         let uids = uids.or(target.uids.as_ref()).cloned();
         Ok(Choice {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
 
-use crate::harness::{command, folder, imap_of, Imap, Run, Running};
+use crate::harness::{command, folder, imap_of, proto, Imap, Run, Running};
 use proto_mock::mailbox::Flags;
 use proto_mock::Options;
 
@@ -325,13 +325,35 @@ fn a_command_runs_for_each_new_message() {
                     INBOX 4 () four\nSubject: four\n\n";
     wait_for(|| std::fs::read_to_string(&path).is_ok_and(|seen| seen == expected));
     // One that failed is told, and in the end too.
-    watch.says("taking the message \"3\"");
+    watch.says("running --exec for the message 3: exit status: 65");
     assert_eq!(watch.signal(Signal::INT), Some(69));
     let imap = with(&[], &[]);
     let mut watch = Watch::begin(&imap, &["--exec", "/nonexistent/command"], "IDLE");
     imap.fill("INBOX", &[b"Subject: five\n\n"]);
     assert_eq!(words(&watch.row()), ["new", "3"]);
     assert_eq!(watch.end(), Some(74));
+}
+
+#[test]
+fn the_help_says_how_commands_run_and_where_terms_end() {
+    let help = proto(&["imap-watch", "--help"]).exits(0).text();
+    assert!(
+        help.contains("\nUsage: proto imap-watch [OPTIONS] <URL>\n"),
+        "{help}"
+    );
+    let help: Vec<&str> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    let of = |option: &str| {
+        let (_, text) = help.split_once(&format!(" {option} <")).unwrap();
+        text.split(" --").next().unwrap().to_owned()
+    };
+    for option in ["--exec", "--password-command"] {
+        assert!(of(option).contains("no shell runs it"), "{option}: {help}");
+    }
+    assert!(
+        help.contains("every word up to the next option or -- is one"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -35,15 +35,17 @@ use crate::units::duration;
 /// goes on until a signal, or until --deadline. A lost connection is made again, and what has
 /// happened since is told.
 #[derive(clap::Args)]
+#[command(override_usage = "proto imap-watch [OPTIONS] <URL>")]
 pub struct Args {
     /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX
     url: String,
     /// End when a message is like this, with status 75 if --deadline or a signal comes first;
-    /// the terms are those of imap-search
+    /// the terms are those of imap-search, and every word up to the next option or -- is one
     #[arg(long, value_name = "TERM", num_args = 1..)]
     until: Vec<String>,
     /// Run a command for each new message: it reads the header on stdin, and finds PROTO_UID,
-    /// PROTO_UIDVALIDITY, PROTO_MAILBOX, PROTO_FLAGS, PROTO_FROM and PROTO_SUBJECT in its environment
+    /// PROTO_UIDVALIDITY, PROTO_MAILBOX, PROTO_FLAGS, PROTO_FROM and PROTO_SUBJECT in its environment.
+    /// Its words are taken apart as a shell does, and no shell runs it: sh -c '...' is one
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
     /// Ask so often where the server offers no IDLE, or says no to it
@@ -435,7 +437,18 @@ impl Watching<'_, '_> {
         ]);
         match exec.end() {
             Ok(_) => Ok(()),
-            Err(error @ Error::Refused { .. }) => {
+            Err(Error::Refused {
+                peer,
+                reply,
+                refusal,
+                ..
+            }) => {
+                let error = Error::Refused {
+                    peer,
+                    doing: format!("running --exec for the message {}", new.uid),
+                    reply,
+                    refusal,
+                };
                 crate::tell(&error);
                 self.doings.codes.push(exit_code(&error));
                 Ok(())
