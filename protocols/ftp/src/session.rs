@@ -71,11 +71,6 @@ pub struct About {
     pub modified: Option<Moment>,
 }
 
-/// Questions that travel together at most, and about how many bytes of paths: what the server has
-/// not read yet must fit into the buffers between us.
-const MOST_AT_ONCE: usize = 32;
-const BYTES_AT_ONCE: usize = 4096;
-
 /// Digests by commands of their own, the strongest first.
 const OLD_HASHES: [(&str, &str); 5] = [
     ("XSHA512", "SHA-512"),
@@ -206,7 +201,17 @@ impl Session {
     pub fn size(&mut self, path: &Path) -> Result<u64> {
         self.connection
             .doing(format!("asking for the size of {path}"));
-        let mut replies = self.ask_of_images(vec![Request::Size(path.clone())])?;
+        // The type is chosen in the same breath.
+        let is_told = self.told_kind == Some(Type::Image);
+        let requests = [Request::Type(Type::Image), Request::Size(path.clone())];
+        let replies = self.ask_all(requests.get(usize::from(is_told)..).unwrap_or_default())?;
+        let mut replies = replies.into_iter();
+        if !is_told {
+            match replies.next().filter(|reply| !reply.is(2)) {
+                Some(reply) => return Err(self.no(&reply, "200")),
+                None => self.told_kind = Some(Type::Image),
+            }
+        }
         let Some(reply) = replies.next() else {
             return Err(self.connection.closed("there is no reply"));
         };
@@ -228,6 +233,9 @@ impl Session {
     /// When each of these was changed, in UTC; `None` where the server does not tell. Several questions
     /// travel together.
     pub fn all_modified(&mut self, paths: &[&Path]) -> Result<Vec<Option<Moment>>> {
+        // What the server has not read yet must fit into the buffers between us.
+        const MOST_AT_ONCE: usize = 32;
+        const BYTES_AT_ONCE: usize = 4096;
         self.connection.doing("asking for the times of files");
         let mut moments = Vec::with_capacity(paths.len());
         let mut requests = Vec::new();
@@ -255,8 +263,20 @@ impl Session {
     /// How many bytes a file has, and when it was changed, as far as the server can tell.
     pub fn about(&mut self, path: &Path) -> Result<About> {
         self.connection.doing(format!("asking about {path}"));
-        let requests = vec![Request::Size(path.clone()), Request::Modified(path.clone())];
-        let mut replies = self.ask_of_images(requests)?;
+        let mut requests = Vec::new();
+        if self.told_kind != Some(Type::Image) {
+            requests.push(Request::Type(Type::Image));
+        }
+        requests.push(Request::Size(path.clone()));
+        requests.push(Request::Modified(path.clone()));
+        let mut replies = self.ask_all(&requests)?.into_iter();
+        if requests.len() == 3 {
+            let reply = replies.next();
+            match reply.filter(|reply| !reply.is(2)) {
+                Some(reply) => return Err(self.no(&reply, "200")),
+                None => self.told_kind = Some(Type::Image),
+            }
+        }
         let (size, modified) = (replies.next(), replies.next());
         for reply in size.iter().chain(&modified) {
             if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
@@ -269,25 +289,6 @@ impl Session {
             size: size.as_ref().and_then(reply::size),
             modified: modified.as_ref().and_then(reply::modified),
         })
-    }
-
-    /// Asks for what depends on the type, in type I: it is chosen in the same breath.
-    fn ask_of_images(
-        &mut self,
-        mut requests: Vec<Request>,
-    ) -> Result<impl Iterator<Item = StatusReply>> {
-        let is_told = self.told_kind == Some(Type::Image);
-        if !is_told {
-            requests.insert(0, Request::Type(Type::Image));
-        }
-        let mut replies = self.ask_all(&requests)?.into_iter();
-        if !is_told {
-            match replies.next().filter(|reply| !reply.is(2)) {
-                Some(reply) => return Err(self.no(&reply, "200")),
-                None => self.told_kind = Some(Type::Image),
-            }
-        }
-        Ok(replies)
     }
 
     /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can
