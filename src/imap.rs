@@ -1,10 +1,17 @@
 //! What the IMAP commands share: the way to an account, and which messages are meant.
 
-use proto_imap::{Client, Flag, Key, Mailbox, Method, Search, Selected, Session, Target, UidSet};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use proto_imap::{
+    Client, Flag, Key, Mailbox, Method, Search, Selected, Session, Target, UidSet, Watch,
+};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Connector, Error, Refusal, Result, Security};
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::fetching;
 use crate::imap_terms::search;
 use crate::login::{is_private, login, no_mechanism, secured, Login, UpgradeArgs};
@@ -31,7 +38,14 @@ pub struct Service {
     is_private: bool,
     compress: bool,
     is_quiet: bool,
+    /// Alerts that were shown.
+    shown: RefCell<HashSet<String>>,
+    /// The server offers IDLE and said no to it.
+    refuses_idle: Cell<bool>,
 }
+
+/// Alerts that are remembered: of more, the same may be shown again.
+const REMEMBERED: usize = 100;
 
 impl Service {
     /// The way to the account that `target` names, with the security that its use asks for.
@@ -39,8 +53,8 @@ impl Service {
         let connector = common.connector(&IMAP)?;
         let login = login(common, target.url(), &target.endpoint)?;
         let method = login.as_ref().and_then(|login| login.mechanism.as_deref());
-        let method = method
-            .map(|name| Method::from_name(name).ok_or_else(|| no_mechanism(name, &["LOGIN"])));
+        let method =
+            method.map(|name| Method::from_name(name).ok_or_else(|| no_mechanism(name, &[])));
         // Without a user, only a server that has us logged in already will do; that too is private.
         let endpoint = secured(&target.endpoint, common, &args.upgrade, true, &connector)?;
         Ok(Service {
@@ -51,6 +65,8 @@ impl Service {
             login,
             compress: args.compress,
             is_quiet: common.looking.quiet,
+            shown: RefCell::default(),
+            refuses_idle: Cell::new(false),
         })
     }
 
@@ -105,6 +121,11 @@ impl Service {
         Ok(session)
     }
 
+    /// The same as often as `--retry` says, for commands that must not do again what comes then.
+    pub fn open_patiently(&self, record: &mut Record, common: &CommonArgs) -> Result<Session> {
+        retrying(common, crate::note, |_| self.open(record))
+    }
+
     /// Opens the mailbox that the URL names, to look at it or to change it. Where the URL tells
     /// UIDVALIDITY, it must still be that.
     pub fn enter(&self, session: &mut Session, access: Access) -> Result<Selected> {
@@ -145,6 +166,7 @@ impl Service {
         }
     }
 
+    /// Shows each text once, however often the server says it.
     fn show(&self, alerts: Vec<String>, is_encrypted: bool) {
         if self.is_quiet {
             return;
@@ -153,11 +175,40 @@ impl Service {
             true => "the server says",
             // RFC 9051 section 7.1: such alerts are marked.
             false => {
-                "the server says, in the clear, so that anybody on the way could have written it"
+                "in the clear, so that anybody on the way could have written it, the server says"
             }
         };
+        let mut shown = self.shown.borrow_mut();
         for alert in alerts {
-            crate::note(&format!("{who}: {}", escaped(alert.as_bytes())));
+            if shown.len() >= REMEMBERED {
+                shown.clear();
+            }
+            if shown.insert(alert.clone()) {
+                crate::note(&format!("{who}: {}", escaped(alert.as_bytes())));
+            }
+        }
+    }
+
+    /// Waits for news by IDLE ([`Session::idle`]); `false` where the server does not offer it, or
+    /// offers it and says no: then it is to be asked now and then.
+    pub fn idle(
+        &self,
+        session: &mut Session,
+        time: Duration,
+        told: &mut Watch<'_>,
+    ) -> Result<bool> {
+        if self.refuses_idle.get() || !session.capabilities().offers("IDLE") {
+            return Ok(false);
+        }
+        match session.idle(time, told) {
+            Err(error @ Error::Refused { .. }) if session.is_open() => {
+                self.refuses_idle.set(true);
+                if !self.is_quiet {
+                    crate::warn(&format!("{error}; it is asked now and then instead"));
+                }
+                Ok(false)
+            }
+            result => result.map(|()| true),
         }
     }
 }

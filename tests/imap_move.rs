@@ -287,3 +287,15 @@ fn thousands_go() {
         (0, 5000)
     );
 }
+
+/// The way there is tried again; what may be done is not done again.
+#[test]
+fn only_the_login_is_tried_again() {
+    let options = ["1", "Other", "--retry", "1"];
+    let imap = with(&["connect count=1 reply=BYE busy"], &[]);
+    transfer(&imap, &options).exits(0).says("trying again");
+    assert_eq!(imap.uids("INBOX"), [2, 3, 4]);
+    let imap = with(&["move count=1 drop"], &[]);
+    transfer(&imap, &options).exits(75);
+    assert_eq!(imap.heard_of("UID MOVE").len(), 1);
+}

@@ -110,7 +110,7 @@ fn change(
     doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(doings.record)?;
+    let mut session = service.open_patiently(doings.record, &args.common)?;
     let selected = service.enter(&mut session, Access::Change)?;
     check(&session, &selected, changes)?;
     let found = choice.find(&mut session)?;

@@ -93,7 +93,7 @@ fn transfer(
     doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(doings.record)?;
+    let mut session = service.open_patiently(doings.record, &args.common)?;
     let access = if args.copy {
         Access::Look
     } else {

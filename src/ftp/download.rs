@@ -57,6 +57,11 @@ impl Remote {
         }
     }
 
+    /// Whether it is known to be so small that it rather comes anew.
+    fn is_small(&self) -> bool {
+        self.size.is_some_and(|size| size < WORTH_RESUMING)
+    }
+
     /// What tells another content from this one: the exact time of its change.
     fn validator(&self) -> Option<String> {
         let exact =
@@ -119,7 +124,8 @@ impl Downloads<'_> {
             return Ok(Fetched::Whole);
         }
         refuse_existing(place, self.force)?;
-        let earlier = match self.resume || goes_on {
+        // Of a small file nothing is left that could be gone on with.
+        let earlier = match (self.resume || goes_on) && !remote.is_small() {
             true => PartFile::resume(place, self.force)?,
             false => None,
         };
@@ -191,8 +197,7 @@ impl Downloads<'_> {
 
     /// Begins a file. What is needed to go on with it is written beside it, if it is large.
     fn begin(&self, remote: &Remote, place: &LocalPath) -> Result<PartFile> {
-        let is_small = remote.size.is_some_and(|size| size < WORTH_RESUMING);
-        if is_small || self.kind == Type::Ascii || remote.validator().is_none() {
+        if remote.is_small() || self.kind == Type::Ascii || remote.validator().is_none() {
             return PartFile::begin_small(place, self.force);
         }
         let mut part = PartFile::begin(place, self.force)?;

@@ -173,6 +173,11 @@ impl Wire {
         if let Some(text) = held.strip_prefix(b"+") {
             return Ok(Response::GoAhead(text.trim_ascii().to_vec()));
         }
+        // It says nothing, so that nothing is lost with it.
+        if held == b"*" {
+            self.note(Fault("a response says something"), held);
+            return Ok(Response::Data(Data::Other));
+        }
         match held.strip_prefix(b"* ") {
             Some(text) => match Told::parse(text) {
                 Some(told) => Ok(Response::Data(Data::Told(told))),
@@ -402,7 +407,9 @@ impl Wire {
         };
         match told.and_then(|told| told.code.as_ref()) {
             Some(Code::Alert) if self.alerts.len() < NOTES => {
-                self.alerts.extend(told.map(|told| told.text.clone()));
+                let new = |told: &&Told| !self.alerts.contains(&told.text);
+                let text = told.filter(new).map(|told| told.text.clone());
+                self.alerts.extend(text);
             }
             Some(Code::Capability(capabilities)) => {
                 let capabilities = capabilities.clone();
