@@ -91,7 +91,8 @@ pub fn command(arguments: &[&str]) -> Command {
         command.env_remove(name).env_remove(name.to_uppercase());
     }
     command.env_remove("XDG_STATE_HOME");
-    command.env("HOME", "/nonexistent");
+    // No folder can be made there, by whomever.
+    command.env("HOME", "/dev/null");
     command
 }
 
