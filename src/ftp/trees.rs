@@ -58,12 +58,7 @@ impl Way<'_> {
         let tree = retrying(self.fleet.common, say, |_| {
             self.service.converse(record, |session, record| {
                 record.stage = Stage::Transfer;
-                let tree = walk(session, self.root(), choice, true)?;
-                // Some servers have an empty listing for what is not there.
-                if let (true, Some(root)) = (tree.is_empty(), self.root()) {
-                    session.change_folder(root)?;
-                }
-                Ok(tree)
+                walk(session, self.root(), choice, true)
             })
         })?;
         for (below, stray) in &tree.strays {

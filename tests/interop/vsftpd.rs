@@ -349,3 +349,57 @@ fn listings_in_the_zone_of_the_server_are_compared_with_themselves() {
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)).len(), 2);
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
 }
+
+#[test]
+fn an_empty_folder_is_where_files_go() {
+    let Some(server) = Vsftpd::start(&[]) else {
+        return;
+    };
+    let place = folder();
+    fs::create_dir_all(place.path().join("tree/sub")).unwrap();
+    for name in ["a", "b", "sub/c"] {
+        fs::write(place.path().join("tree").join(name), "x").unwrap();
+    }
+    let url = server.url("in/new/");
+    let mirror = ["ftp-mirror", "tree", url.as_str(), "--delete"];
+    for options in [&[][..], &["-j", "3"], &["--direct"]] {
+        let made = server.root().join("in/new");
+        fs::create_dir(&made).unwrap();
+        chown(&made, Some(id(&["-u", "daemon"])), None).unwrap();
+        run(place.path(), &[&mirror[..], options].concat()).exits(0);
+        assert_eq!(names(&made), ["a", "b", "sub"], "{options:?}");
+        assert_eq!(names(&made.join("sub")), ["c"], "{options:?}");
+        fs::remove_dir_all(made).unwrap();
+    }
+    server.write("void/x/y", b"y");
+    fs::remove_file(server.root().join("void/x/y")).unwrap();
+    server.write("full/z", b"z");
+    let (void, full) = (server.url("void/x/"), server.url("full/"));
+    run(place.path(), &["ftp-get", "-r", &void, &full]).exits(0);
+    assert_eq!(names(&place.path().join("full")), ["z"]);
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_a_failure_and_nothing_is_deleted() {
+    let Some(server) = Vsftpd::start(&[]) else {
+        return;
+    };
+    let place = folder();
+    server.write("q/a/x", b"1\n");
+    server.write("q/b/.env", b"2\n");
+    let url = server.url("q/");
+    let mirror = ["ftp-mirror", url.as_str(), "q", "--delete"];
+    run(place.path(), &mirror).exits(0);
+    let folder = server.root().join("q/a");
+    for mode in [0o700, 0o711] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        let failed = run(place.path(), &mirror).exits(69);
+        assert_eq!(failed.text(), "", "{mode:o}");
+        assert_eq!(fs::read(place.path().join("q/a/x")).unwrap(), b"1\n");
+        assert_eq!(fs::read(place.path().join("q/b/.env")).unwrap(), b"2\n");
+        let alone = server.url("q/a/");
+        let failed = run(place.path(), &["ftp-mirror", &alone, "q/a", "--delete"]);
+        assert_eq!(failed.code, 69, "{mode:o}: {}", failed.stderr);
+        assert!(place.path().join("q/a/x").exists());
+    }
+}

@@ -46,6 +46,8 @@ pub struct Session {
     ahead: Ahead,
     /// What the transfer under way is, in errors.
     doing: String,
+    /// The folder that we are in, once it was asked for.
+    here: Option<Path>,
 }
 
 /// The data connection of the transfer after this one, asked for while this one is under way.
@@ -112,6 +114,7 @@ impl Session {
             more_follows: false,
             ahead: Ahead::Nothing,
             doing: String::new(),
+            here: None,
         })
     }
 
@@ -178,6 +181,11 @@ impl Session {
 
     /// Goes to a folder.
     pub fn change_folder(&mut self, path: &Path) -> Result<()> {
+        self.here = None;
+        self.go_to(path)
+    }
+
+    fn go_to(&mut self, path: &Path) -> Result<()> {
         self.connection.doing(format!("going to {path}"));
         self.expect(&Request::ChangeFolder(path.clone()), 2)
             .map(|_| ())
@@ -189,12 +197,26 @@ impl Session {
             let facts = self.facts(path);
             return Ok(facts?.is_some_and(|entry| entry.kind == Kind::Folder));
         }
-        let here = self.working_folder()?;
-        match self.change_folder(path) {
+        match self.check_folder(path) {
             Err(error) if No::of(&error) == Some(No::Missing) => Ok(false),
-            Err(error) => Err(error),
-            Ok(()) => self.change_folder(&here).map(|()| true),
+            result => result.map(|()| true),
         }
+    }
+
+    /// Fails as the server does unless a path names a folder that can be gone to. We are where we were
+    /// afterwards: other paths may be relative to that.
+    pub fn check_folder(&mut self, path: &Path) -> Result<()> {
+        let here = match self.here.take() {
+            Some(here) => here,
+            None => self.working_folder()?,
+        };
+        self.go_to(path)
+            .inspect_err(|_| self.here = Some(here.clone()))?;
+        // Who cannot go back means another file by each name.
+        self.go_to(&here)
+            .inspect_err(|_| self.connection.give_up_sending())?;
+        self.here = Some(here);
+        Ok(())
     }
 
     /// How many bytes a file has, as they would travel in type I (RFC 3659 section 4).

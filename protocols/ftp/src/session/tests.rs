@@ -557,6 +557,54 @@ fn a_server_that_takes_an_option_for_a_name_is_asked_without_it() {
     }
 }
 
+/// Serves a listing.
+fn list(server: &mut Server, command: &str, lines: &str) {
+    server.passive();
+    server.expect(command, "150 here");
+    server.data().write_all(lines.as_bytes()).unwrap();
+    server.say("226 done");
+}
+
+#[test]
+fn a_listing_that_shows_no_folder_is_looked_into() {
+    const ITSELF: &str = "drwx------ 2 a b 6 Apr  8  1994 x\r\n";
+    for (there, lines, is_fine) in [
+        ("550 no", "", false),
+        ("250 ok", "", true),
+        ("550 no", ITSELF, false),
+        ("250 ok", ITSELF, true),
+    ] {
+        let (mut session, server) = serve(move |server| {
+            list(server, "LIST -a q/x", lines);
+            let goal = match lines {
+                "" => {
+                    list(server, "LIST q/x", "");
+                    "CWD q/x"
+                }
+                _ => "CWD q/x/x",
+            };
+            server.expect("PWD", "257 \"/home\"");
+            server.expect(goal, there);
+            if is_fine {
+                server.expect("CWD /home", "250 back");
+            }
+            // Nothing is learnt of "-a" from what holds nothing.
+            let whole = "total 1\r\ndrwx------ 2 a b 6 Apr  8  1994 .\r\n\
+                drwx------ 2 a b 6 Apr  8  1994 x\r\n";
+            list(server, "LIST -a q/x", whole);
+        });
+        session.show_hidden(true);
+        let listed = session.list(Some(&path("q/x")), &mut |_| Ok(()));
+        assert_eq!(listed.is_ok(), is_fine, "{there} {lines}");
+        // An unreadable folder is there.
+        let is_missing = lines.is_empty() && !is_fine;
+        let no = listed.err().and_then(|error| No::of(&error));
+        assert_eq!(no == Some(No::Missing), is_missing, "{there} {lines}");
+        session.list(Some(&path("q/x")), &mut |_| Ok(())).unwrap();
+        server.join().unwrap();
+    }
+}
+
 /// Connects to a port of ours from another address than the server's.
 fn stranger(port: u16) -> socket2::Socket {
     use socket2::{Domain, Socket, Type};

@@ -4,11 +4,11 @@
 use std::io::Read;
 use std::time::Duration;
 
-use proto_transport::{Body, Connection, Error, Result, StatusReply, UntilClose};
+use proto_transport::{Body, Connection, Error, Refusal, Result, StatusReply, UntilClose};
 
 use super::{Ahead, Session};
 use crate::data::{accept, connect, listen, peer_host, pour, Mode, Way};
-use crate::listing::{machine_line, Line, Listing};
+use crate::listing::{machine_line, Kind, Line, Listing};
 use crate::moment::Moment;
 use crate::reply::{extended_passive, first, passive};
 use crate::request::{Path, Request, Type};
@@ -27,6 +27,33 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// ahead, of ABOR, of NOOP, and one more.
 const LAST_REPLIES: usize = 5;
 
+/// What was in a listing, as far as it tells whether there was one.
+#[derive(Default)]
+struct Seen {
+    /// Lines that are about nothing in the folder.
+    nothings: usize,
+    /// All other lines.
+    others: usize,
+    /// The name of a folder that is all there is.
+    only_folder: Option<Vec<u8>>,
+}
+
+impl Seen {
+    fn note(&mut self, line: &Line) {
+        if *line == Line::Nothing {
+            self.nothings += 1;
+            return;
+        }
+        self.others += 1;
+        self.only_folder = match line {
+            Line::Entry(entry) if self.others == 1 && entry.kind == Kind::Folder => {
+                Some(entry.name.clone())
+            }
+            _ => None,
+        };
+    }
+}
+
 /// Lines of a listing that are handed on at most: more files than anybody has in a folder.
 const MOST_LINES: u64 = 2_000_000;
 
@@ -34,7 +61,45 @@ impl Session {
     /// Hands on each line of the listing of a folder; `None` is the folder that we are in. By MLSD
     /// where the server has it, else by LIST, where a path that holds `*`, `?` or `[` may be taken
     /// for a pattern. An error of `each` aborts the listing.
+    ///
+    /// Some servers have an empty listing for what is not there, or may not be read; that is an error
+    /// here, found by going there and back.
     pub fn list(
+        &mut self,
+        path: Option<&Path>,
+        each: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<()> {
+        let mut seen = Seen::default();
+        self.list_lines(path, &mut |line| {
+            seen.note(&line);
+            each(line)
+        })?;
+        path.map_or(Ok(()), |path| self.check_listed(path, &seen))
+    }
+
+    /// Whether a listing that came is one of a folder.
+    fn check_listed(&mut self, path: &Path, seen: &Seen) -> Result<()> {
+        // The folder itself and the one above it are in the listings of others.
+        if seen.nothings > 1 {
+            return Ok(());
+        }
+        let name = path.as_bytes().rsplit(|byte| *byte == b'/').next();
+        match &seen.only_folder {
+            None if seen.others == 0 => self.check_folder(path),
+            // What vsftpd shows of a folder that it may not read.
+            Some(only) if name == Some(only) => match self.check_folder(&path.join(only)?) {
+                Err(Error::Refused { .. }) => {
+                    self.doing_with("listing", Some(path));
+                    let told = "nothing but the folder itself, which may not be read";
+                    Err(self.connection.refused(told.to_owned(), Refusal::Lasting))
+                }
+                result => result,
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn list_lines(
         &mut self,
         path: Option<&Path>,
         each: &mut dyn FnMut(Line) -> Result<()>,
@@ -58,12 +123,18 @@ impl Session {
                 each(line)
             });
             match listed {
-                // A folder is in its own listing; without that, "-a" was taken for a name.
+                // Either "-a" was taken for a name, or there is nothing to list.
                 Ok(()) if lines == 0 => {}
                 Err(error) if lines == 0 && is_about_files(&error) => {}
                 result => return result,
             }
-            self.shows_hidden = false;
+            lines = 0;
+            self.list_by(Request::List(path.cloned(), false), path, &mut |line| {
+                lines += 1;
+                each(line)
+            })?;
+            self.shows_hidden = lines == 0;
+            return Ok(());
         }
         self.list_by(Request::List(path.cloned(), false), path, each)
     }
