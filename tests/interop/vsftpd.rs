@@ -403,3 +403,20 @@ fn a_folder_that_may_not_be_read_is_a_failure_and_nothing_is_deleted() {
         assert!(place.path().join("q/a/x").exists());
     }
 }
+
+#[test]
+fn what_a_removed_link_leads_to_stays() {
+    let Some(server) = Vsftpd::start(&[]) else {
+        return;
+    };
+    let place = folder();
+    let inside = server.root().join("in");
+    fs::create_dir(inside.join("real")).unwrap();
+    fs::write(inside.join("real/precious"), "x").unwrap();
+    chown(inside.join("real"), Some(id(&["-u", "daemon"])), None).unwrap();
+    std::os::unix::fs::symlink("real", inside.join("link")).unwrap();
+    let url = server.url("in/link/");
+    run(place.path(), &["ftp-remove", "-r", &url]).exits(0);
+    assert_eq!(names(&inside), ["real"]);
+    assert_eq!(names(&inside.join("real")), ["precious"]);
+}
