@@ -213,3 +213,25 @@ fn one_side_is_a_url() {
         assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
     }
 }
+
+#[test]
+fn a_name_that_no_command_can_hold_fails_alone() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    fs::create_dir_all(place.path().join("tree/a\nb")).unwrap();
+    fs::create_dir_all(place.path().join("tree/sub")).unwrap();
+    for name in ["a\nb/x", "sub/y", "z"] {
+        fs::write(place.path().join("tree").join(name), "x").unwrap();
+    }
+    let url = ftp.url("new");
+    let mirror = ["ftp-mirror", "tree", url.as_str(), "--json"];
+    let run = proto_in(place.path(), &mirror).exits(64);
+    let wanted = [
+        "failed a\nb",
+        "failed a\nb/x",
+        "made sub",
+        "put sub/y",
+        "put z",
+    ];
+    assert_eq!(done(&run), wanted);
+}

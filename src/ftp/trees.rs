@@ -223,7 +223,14 @@ fn rest(way: &Way<'_>, untried: usize) {
 /// of those that could not be made.
 pub fn make_folders(session: &mut Session, way: &Way<'_>, folders: &[&[u8]]) -> Result<()> {
     for below in folders {
-        let path = way.path(below)?;
+        let path = match way.path(below) {
+            Ok(path) => path,
+            // A name that no command can hold.
+            Err(error) => {
+                way.tally.failed(below, &error);
+                continue;
+            }
+        };
         match session.make_folder(&path) {
             Ok(_) => way.tally.row("made", below, None, Value::Null),
             Err(error) if is_there(session, &path, &error) => {}
