@@ -483,3 +483,91 @@ fn a_session_is_never_used_for_another_user() {
         .exits(74)
         .says("same file name");
 }
+
+#[test]
+fn what_is_here_is_skipped_only_if_it_is_the_same() {
+    for without in [&[][..], &["MLST"], &["MLST", "MDTM"], &["MLST", "SIZE"]] {
+        let ftp = Ftp::without(without);
+        let place = folder();
+        let file = place.path().join("big");
+        let url = ftp.url("big");
+        let get = ["ftp-get", url.as_str(), "-O", "--continue"];
+        let whole = ftp.ftp.files.get("big").unwrap();
+        proto_in(place.path(), &get).exits(0);
+        let bytes = ftp.count_of("RETR");
+        proto_in(place.path(), &get).exits(0);
+        assert_eq!(ftp.count_of("RETR"), bytes, "{without:?}");
+        // Another size, and the same with another time.
+        fs::write(&file, &whole[..1000]).unwrap();
+        if !without.contains(&"SIZE") {
+            proto_in(place.path(), &get).exits(74).says("1000 bytes");
+        }
+        proto_in(
+            place.path(),
+            &[&get[..], &["--checksum", "server"]].concat(),
+        )
+        .exits(76);
+        fs::write(&file, &whole).unwrap();
+        let code = if without.contains(&"MDTM") { 0 } else { 74 };
+        proto_in(place.path(), &get).exits(code);
+        assert_eq!(fs::read(&file).unwrap(), whole);
+        // The digest tells for certain.
+        proto_in(
+            place.path(),
+            &[&get[..], &["--checksum", "server"]].concat(),
+        )
+        .exits(0);
+        ftp.is_content();
+    }
+    let ftp = Ftp::without(&["MLST", "SIZE", "MDTM"]);
+    let place = folder();
+    let url = ftp.url("big");
+    let get = ["ftp-get", url.as_str(), "-O", "--continue"];
+    proto_in(place.path(), &get).exits(0);
+    proto_in(place.path(), &get)
+        .exits(74)
+        .says("cannot be compared");
+}
+
+#[test]
+fn the_same_holds_for_trees() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        let place = folder();
+        let url = ftp.url("pub/");
+        let get = ["ftp-get", "-r", url.as_str(), "--continue", "--json"];
+        proto_in(place.path(), &get).exits(0);
+        proto_in(place.path(), &get).exits(0);
+        let file = place.path().join("pub/two words");
+        fs::write(&file, "longer").unwrap();
+        proto_in(place.path(), &get).exits(74).says("6 bytes");
+        assert_eq!(fs::read(&file).unwrap(), b"longer");
+    }
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_kept() {
+    use std::os::unix::ffi::OsStrExt;
+    let served = folder();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::create_dir(served.path().join(name)).unwrap();
+    fs::write(served.path().join(name).join(name), "x").unwrap();
+    let mut server = FtpServer::default();
+    server.root = Some(served.path().to_owned());
+    let ftp = Ftp::with(server, Options::default());
+    let place = folder();
+    let (file, tree) = (ftp.url("caf%E9/caf%E9"), ftp.url("caf%E9/"));
+    proto_in(place.path(), &["ftp-get", &file, "-O"]).exits(0);
+    assert_eq!(fs::read(place.path().join(name)).unwrap(), b"x");
+    proto_in(place.path(), &["ftp-get", &file, "--output-dir", "out"]).exits(0);
+    assert_eq!(fs::read(place.path().join("out").join(name)).unwrap(), b"x");
+    proto_in(
+        place.path(),
+        &["ftp-get", "-r", &tree, "--output-dir", "tree"],
+    )
+    .exits(0);
+    assert_eq!(
+        fs::read(place.path().join("tree").join(name).join(name)).unwrap(),
+        b"x"
+    );
+}

@@ -21,11 +21,11 @@ use crate::ftp::download::{Downloads, Remote};
 use crate::ftp::fleet::{Attempt, Fleet, Job, Tally};
 use crate::ftp::local::Place;
 use crate::ftp::trees::{down, Way};
-use crate::ftp::{last_part, shown, FtpArgs, Service};
+use crate::ftp::{last_part, FtpArgs, Service};
 use crate::progress::Progress;
 use crate::report::{json_line, Record, Report};
 use crate::rows::Rows;
-use crate::safe_name::safe_name;
+use crate::safe_name::safe_bytes;
 use crate::save::Sink;
 
 /// Get files from FTP servers.
@@ -307,7 +307,7 @@ impl Getting<'_> {
         let remote = Remote::unknown(path, &url);
         let place = match self.plan {
             Plan::File(place) => place.clone(),
-            Plan::Folder(folder) => folder.join(safe_name(&shown(last_part(path)))),
+            Plan::Folder(folder) => folder.join(safe_bytes(last_part(path))),
             Plan::Stdout { .. } | Plan::Device(_) => {
                 let output = match self.plan {
                     Plan::Device(device) => device.again()?,
@@ -368,7 +368,7 @@ impl Getting<'_> {
         let root = match name.is_empty() || name == b"." {
             true if folder.as_os_str().is_empty() => PathBuf::from("."),
             true => folder.clone(),
-            false => folder.join(safe_name(&shown(name))),
+            false => folder.join(safe_bytes(name)),
         };
         let started = Instant::now();
         let progress = Progress::new(self.args.common.looking.quiet, 1);

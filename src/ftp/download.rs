@@ -1,6 +1,7 @@
 //! A file on its way here.
 
 use std::fs::{self, File, FileTimes};
+use std::io;
 use std::path::Path as LocalPath;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use super::digest::{compare, Checksum};
 use super::lasting;
 use super::local::seconds;
 use crate::cli::CommonArgs;
-use crate::output::{refuse_existing, Origin, PartFile};
+use crate::output::{refuse_existing, writing, Origin, PartFile};
 use crate::progress::Progress;
 use crate::report::{Record, Stage};
 use crate::save::{check_digest, Sink, Watch};
@@ -110,12 +111,10 @@ impl Downloads<'_> {
     ) -> Result<Fetched> {
         let name = place.to_string_lossy();
         record.items = vec![json!({ "url": remote.url, "file": name })];
-        let is_whole = || fs::symlink_metadata(place).is_ok_and(|file| file.is_file());
-        if self.resume && !self.force && is_whole() {
+        let is_file = || fs::symlink_metadata(place).is_ok_and(|file| file.is_file());
+        if self.resume && !self.force && is_file() {
+            self.check_whole(session, remote, place)?;
             record.note("skipped", "it is whole already");
-            if let Some(Checksum::Sha256(wanted)) = self.checksum {
-                check_digest(place, wanted)?;
-            }
             return Ok(Fetched::Whole);
         }
         refuse_existing(place, self.force)?;
@@ -176,6 +175,39 @@ impl Downloads<'_> {
         record.items = vec![json!({ "url": remote.url })];
         let remote = self.known(session, remote, false)?;
         self.transfer(session, &remote, sink, 0, record)
+    }
+
+    /// Fails unless the file here is the one there: by its digest if one is wanted, else by size and
+    /// time.
+    fn check_whole(&self, session: &mut Session, remote: &Remote, place: &LocalPath) -> Result<()> {
+        let reading = |error| Error::io(format!("reading {}", place.display()), error);
+        match self.checksum {
+            Some(Checksum::Sha256(wanted)) => return check_digest(place, wanted),
+            Some(Checksum::Server) => {
+                let mut file = File::open(place).map_err(reading)?;
+                return self.check(session, remote, &mut file);
+            }
+            None => {}
+        }
+        let told = self.known(session, remote, true)?;
+        let here = fs::symlink_metadata(place).map_err(reading)?;
+        let time = seconds(here.modified().ok());
+        // An earlier run may have had its time from a listing.
+        let mut times = [remote.modified, told.modified].into_iter().flatten();
+        let is_other_time = told.modified.is_some() && !times.any(|there| agrees(time, &there));
+        let why = match told.size.filter(|_| self.kind == Type::Image) {
+            Some(size) if size != here.len() => {
+                format!("has {} bytes, and the one on the server {size}", here.len())
+            }
+            _ if is_other_time => "has another time than the one on the server".to_owned(),
+            None if told.modified.is_none() => "cannot be compared with the server's".to_owned(),
+            _ => return Ok(()),
+        };
+        let why = format!("exists and {why}; --force replaces it");
+        Err(writing(
+            place,
+            io::Error::new(io::ErrorKind::AlreadyExists, why),
+        ))
     }
 
     /// What is known of a file, after it was asked for if that is needed.
