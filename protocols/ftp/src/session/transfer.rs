@@ -10,7 +10,7 @@ use super::{Ahead, Session};
 use crate::data::{accept, connect, listen, peer_host, pour, Mode, Way};
 use crate::listing::{machine_line, Kind, Line, Listing};
 use crate::moment::Moment;
-use crate::reply::{extended_passive, first, passive};
+use crate::reply::{extended_passive, first, passive, No};
 use crate::request::{Path, Request, Type};
 use crate::wire::{hear, say};
 
@@ -259,8 +259,13 @@ impl Session {
         self.connection.flush()?;
         let connected = match &way {
             Way::To(host, port) => {
-                let data = connect(&self.connector, &self.endpoint, host.clone(), *port);
-                Some(data.map_err(|error| self.explained(error))?)
+                match connect(&self.connector, &self.endpoint, host.clone(), *port) {
+                    Ok(data) => Some(data),
+                    Err(error @ Error::Unreachable { .. }) if self.has_extended => {
+                        return self.begin_by_passive(request, offset, error);
+                    }
+                    Err(error) => return Err(self.explained(error)),
+                }
             }
             Way::From(_) => None,
         };
@@ -291,6 +296,37 @@ impl Session {
         Ok(data)
     }
 
+    /// Nobody is where the reply to EPSV leads: some firewalls know only the older PASV, which is then
+    /// what is said from here on. The error of EPSV, if PASV leads nowhere either.
+    fn begin_by_passive(
+        &mut self,
+        request: &Request,
+        offset: u64,
+        nobody: Error,
+    ) -> Result<Connection> {
+        let said = self.connection.write_line(Request::Abort.line());
+        let said = said.and_then(|()| self.connection.flush());
+        let first = self.come_to_rest(said);
+        let nobody = match first.filter(|reply| reply.code >= 400) {
+            // Nobody was waited for.
+            Some(no) if !is_about_data(no.code) => return Err(self.no(&no, "125 or 150")),
+            Some(no) => self.no(&no, "125 or 150"),
+            None => nobody,
+        };
+        if !self.connection.is_in_step() {
+            return Err(nobody);
+        }
+        self.has_extended = false;
+        self.begin(request, offset).map_err(|error| match error {
+            Error::Insecure { .. } => error,
+            _ => match No::of(&error) {
+                None | Some(No::NoDataConnection | No::Unsupported | No::Other) => nobody,
+                // That is about the file.
+                Some(_) => error,
+            },
+        })
+    }
+
     /// How the data connection will come to be: agreed before the command.
     fn way(&mut self) -> Result<Way> {
         let ports = match &self.policy.mode {
@@ -317,6 +353,7 @@ impl Session {
 
     fn passive(&mut self) -> Result<Way> {
         let host = peer_host(&self.connection, &self.connector, &self.endpoint);
+        let mut refused = None;
         if self.has_extended {
             let reply = match std::mem::replace(&mut self.ahead, Ahead::Nothing) {
                 Ahead::Answered(reply) => reply,
@@ -329,11 +366,19 @@ impl Session {
                     let port = extended_passive(first(&reply));
                     return self.checked(host, port, "EPSV is answered with (|||port|)", &reply);
                 }
-                500..=599 => self.has_extended = false,
+                400..=420 | 422..=599 => {
+                    self.has_extended = false;
+                    refused = Some(self.no(&reply, "229"));
+                }
                 _ => return Err(self.no(&reply, "229")),
             }
         }
-        let reply = self.expect(&Request::Passive, 227)?;
+        let reply = self.expect(&Request::Passive, 227);
+        // Why EPSV was refused tells more than that PASV is not known.
+        let reply = reply.map_err(|error| match refused {
+            Some(first) if No::of(&first) != Some(No::Unsupported) => first,
+            _ => error,
+        })?;
         let told = passive(first(&reply));
         let host = match told {
             Some((address, _)) if self.policy.trusts_address => address.to_string(),
@@ -453,20 +498,24 @@ impl Session {
     }
 
     /// Hears what is left to be said after an abort. The replies to it differ in number, so that the
-    /// reply to a NOOP tells where they end.
-    fn come_to_rest(&mut self, said: Result<()>) {
-        let begun = said.is_ok() && self.hear_soon().is_some();
-        if !begun || self.connection.write_line(Request::Nothing.line()).is_err() {
-            return self.connection.give_up_sending();
+    /// reply to a NOOP tells where they end. The first of them.
+    fn come_to_rest(&mut self, said: Result<()>) -> Option<StatusReply> {
+        // What was asked ahead is answered among the rest.
+        self.ahead = Ahead::Nothing;
+        let first = said.ok().and_then(|()| self.hear_soon());
+        if first.is_none() || self.connection.write_line(Request::Nothing.line()).is_err() {
+            self.connection.give_up_sending();
+            return first;
         }
         for _ in 0..LAST_REPLIES {
             match self.hear_soon() {
-                Some(reply) if reply.code == 200 => return,
+                Some(reply) if reply.code == 200 => return first,
                 Some(_) => {}
-                None => return,
+                None => return first,
             }
         }
         self.connection.give_up_sending();
+        first
     }
 
     /// A reply that comes soon. Without one the control connection is given up.
@@ -506,6 +555,11 @@ fn unsecured(error: Error, doing: &str) -> Error {
         },
         error => error,
     }
+}
+
+/// Whether a no is about the data connection, and not about the file.
+fn is_about_data(code: u16) -> bool {
+    matches!(code, 425 | 426)
 }
 
 /// Whether a no to MLSD may mean that the path is no folder.
