@@ -31,6 +31,8 @@ pub struct Remote {
     pub size: Option<u64>,
     /// When it was changed.
     pub modified: Option<Modified>,
+    /// Whether another file belongs where this one would be before it is whole.
+    pub has_no_part: bool,
 }
 
 impl Remote {
@@ -41,6 +43,7 @@ impl Remote {
             url: url.to_owned(),
             size: None,
             modified: None,
+            has_no_part: false,
         }
     }
 
@@ -118,12 +121,10 @@ impl Downloads<'_> {
             return Ok(Fetched::Whole);
         }
         refuse_existing(place, self.force)?;
-        let earlier = match self.resume || goes_on {
+        let earlier = match (self.resume || goes_on) && !remote.has_no_part {
             true => PartFile::resume(place, self.force)?,
             false => None,
         };
-        // What a listing tells may be in the server's zone, and so is what it is compared with later.
-        let listed = remote.modified;
         let remote = self.known(session, remote, earlier.is_some())?;
         let (mut part, mut have) = match earlier.and_then(|earlier| continued(earlier, &remote)) {
             Some((part, have)) if self.kind == Type::Image => (part, have),
@@ -146,7 +147,7 @@ impl Downloads<'_> {
         match result {
             Ok(()) => {
                 record.stage = Stage::Store;
-                if let Some(modified) = &listed.or(remote.modified) {
+                if let Some(modified) = &remote.modified {
                     set_time(part.file(), modified);
                 }
                 part.commit()?;
@@ -223,6 +224,9 @@ impl Downloads<'_> {
 
     /// Begins a file. What is needed to go on with it is written beside it, if it is large.
     fn begin(&self, remote: &Remote, place: &LocalPath) -> Result<PartFile> {
+        if remote.has_no_part {
+            return PartFile::begin_apart(place, self.force);
+        }
         let is_small = remote.size.is_some_and(|size| size < WORTH_RESUMING);
         if is_small || self.kind == Type::Ascii || remote.validator().is_none() {
             return PartFile::begin_small(place, self.force);
@@ -441,25 +445,41 @@ fn system_time(moment: Moment) -> SystemTime {
 }
 
 /// Whether a file here is the same as one there, as far as size and time tell: what is not known of
-/// a time is not compared.
+/// them is not compared, but there must be a time.
 pub fn is_same(place: &LocalPath, remote: &Remote) -> bool {
     let Ok(metadata) = fs::symlink_metadata(place) else {
         return false;
     };
     metadata.is_file()
-        && remote.size == Some(metadata.len())
+        && remote.size.is_none_or(|size| size == metadata.len())
         && remote
             .modified
             .is_some_and(|modified| agrees(seconds(metadata.modified().ok()), &modified))
 }
 
-/// Whether two times agree, as far as the one there is known.
-pub fn agrees(here: i64, there: &Modified) -> bool {
-    let unit = match there.precision {
+/// Whether a time that a listing tells leaves open whether a file here is the one there: in the same
+/// minute it may have been changed once more, and in which zone that is nobody knows. `fetched` is when
+/// the file here came, or will. What is older than any zone can make it is certain if it agrees.
+pub fn is_doubtful(here: Option<i64>, fetched: i64, there: &Modified) -> bool {
+    const ZONES: i64 = 26 * 60 * 60;
+    let is_exact = there.is_utc && there.precision == Precision::Second;
+    let is_other = here.is_some_and(|here| !agrees(here, there));
+    let end = there.moment.to_unix().saturating_add(unit(there.precision));
+    !is_exact && (is_other || fetched < end.saturating_add(ZONES))
+}
+
+/// How exact a time is, in seconds.
+fn unit(precision: Precision) -> i64 {
+    match precision {
         Precision::Second => 1,
         Precision::Minute => 60,
         Precision::Day => 24 * 60 * 60,
-    };
+    }
+}
+
+/// Whether two times agree, as far as the one there is known.
+pub fn agrees(here: i64, there: &Modified) -> bool {
+    let unit = unit(there.precision);
     here.div_euclid(unit) == there.moment.to_unix().div_euclid(unit)
 }
 
@@ -473,6 +493,27 @@ mod tests {
             precision,
             is_utc: false,
         }
+    }
+
+    #[test]
+    fn what_was_fetched_soon_after_its_change_is_doubtful() {
+        let listed = at("20240615120900", Precision::Minute);
+        let time = listed.moment.to_unix();
+        let (day, soon) = (24 * 60 * 60, time + 90);
+        for (here, fetched, is_open) in [
+            (Some(time + 30), soon, true),
+            (Some(time + 30), time + 3 * day, false),
+            (Some(time + 3600), time + 3 * day, true),
+            (None, soon, true),
+            (None, time + 3 * day, false),
+        ] {
+            assert_eq!(is_doubtful(here, fetched, &listed), is_open, "{here:?}");
+        }
+        let exact = Modified {
+            is_utc: true,
+            ..at("20240615120930", Precision::Second)
+        };
+        assert!(!is_doubtful(Some(0), soon, &exact));
     }
 
     #[test]

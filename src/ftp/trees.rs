@@ -1,10 +1,6 @@
 //! A tree on its way, either way.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path as LocalPath;
 
 use proto_ftp::{Kind, No, Path, Session, Target};
 use proto_transport::escape::escaped;
@@ -20,7 +16,6 @@ use super::walk::{walk, Found, Stray, Tree};
 use super::{in_folder, Service};
 use crate::download::retrying;
 use crate::exit_code::{exit_code, PROTOCOL};
-use crate::output::writing;
 use crate::report::{Record, Stage};
 
 /// A tree on a server, and how it is gone through.
@@ -84,6 +79,7 @@ impl Found {
             url: way.url(&self.below),
             size: self.entry.size,
             modified: self.entry.modified,
+            has_no_part: false,
         }
     }
 }
@@ -110,7 +106,7 @@ pub fn down(
             Kind::Link | Kind::Other => skip(way, found),
         }
     }
-    fetch(way, downloads, place, &files);
+    fetch(way, downloads, place, &tree, &files);
     Ok(())
 }
 
@@ -125,24 +121,25 @@ pub fn skip(way: &Way<'_>, found: &Found) {
 }
 
 /// What our names of files end with that are not whole.
-const UNFINISHED: [&[u8]; 2] = [b".part", b".part.json"];
+pub const UNFINISHED: [&[u8]; 2] = [b".part", b".part.json"];
 
-/// Gets files into their places.
-pub fn fetch(way: &Way<'_>, downloads: &Downloads<'_>, place: &Place, files: &[&Found]) {
-    let names: HashSet<&[u8]> = files.iter().map(|found| found.below.as_slice()).collect();
-    let (blocked, files): (Vec<&Found>, Vec<&Found>) = files.iter().partition(|found| {
-        UNFINISHED
-            .iter()
-            .any(|end| names.contains([&found.below, *end].concat().as_slice()))
-    });
-    for found in blocked {
-        let why = "the tree has a file with the name that this one has while it is not whole";
-        let error = writing(
-            LocalPath::new(OsStr::from_bytes(&found.below)),
-            io::Error::new(io::ErrorKind::AlreadyExists, why),
-        );
-        way.tally.failed(&found.below, &error);
-    }
+/// Gets some files of a tree into their places.
+pub fn fetch(
+    way: &Way<'_>,
+    downloads: &Downloads<'_>,
+    place: &Place,
+    tree: &Tree,
+    files: &[&Found],
+) {
+    let names: HashSet<&[u8]> = tree
+        .found
+        .iter()
+        .map(|found| found.below.as_slice())
+        .collect();
+    let has_no_part = |found: &Found| {
+        let mut ends = UNFINISHED.iter();
+        ends.any(|end| names.contains([&found.below, *end].concat().as_slice()))
+    };
     let jobs: Vec<Job<'_, &Found>> = files
         .iter()
         .map(|found| Job {
@@ -155,7 +152,10 @@ pub fn fetch(way: &Way<'_>, downloads: &Downloads<'_>, place: &Place, files: &[&
         &jobs,
         |session, found, record, attempt| {
             let to = place.prepare(&found.below)?;
-            let remote = found.remote(way);
+            let remote = Remote {
+                has_no_part: has_no_part(found),
+                ..found.remote(way)
+            };
             downloads
                 .to_file(session, &remote, &to, record, attempt.goes_on)
                 .map(drop)

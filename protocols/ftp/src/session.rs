@@ -73,6 +73,9 @@ pub struct About {
     pub modified: Option<Moment>,
 }
 
+/// Files of which is asked at once. With paths of 255 bytes that is less than 10 KB.
+const ASKED_TOGETHER: usize = 16;
+
 /// Digests by commands of their own, the strongest first.
 const OLD_HASHES: [(&str, &str); 5] = [
     ("XSHA512", "SHA-512"),
@@ -239,33 +242,56 @@ impl Session {
 
     /// How many bytes a file has, and when it was changed, as far as the server can tell.
     pub fn about(&mut self, path: &Path) -> Result<About> {
-        self.connection.doing(format!("asking about {path}"));
+        let mut all = self.about_all(&[path])?;
+        Ok(all.pop().unwrap_or_default())
+    }
+
+    /// The same of many files, in their order: their questions are sent together, some at a time.
+    pub fn about_all(&mut self, paths: &[&Path]) -> Result<Vec<About>> {
+        let mut all = Vec::with_capacity(paths.len());
+        for some in paths.chunks(ASKED_TOGETHER) {
+            self.about_some(some, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    fn about_some(&mut self, paths: &[&Path], all: &mut Vec<About>) -> Result<()> {
+        let doing = match paths {
+            [path] => format!("asking about {path}"),
+            _ => "asking about files".to_owned(),
+        };
+        self.connection.doing(doing);
         let mut requests = Vec::new();
         if self.told_kind != Some(Type::Image) {
             requests.push(Request::Type(Type::Image));
         }
-        requests.push(Request::Size(path.clone()));
-        requests.push(Request::Modified(path.clone()));
+        for path in paths {
+            requests.push(Request::Size((*path).clone()));
+            requests.push(Request::Modified((*path).clone()));
+        }
         let mut replies = self.ask_all(&requests)?.into_iter();
-        if requests.len() == 3 {
+        if self.told_kind != Some(Type::Image) {
             let reply = replies.next();
             match reply.filter(|reply| !reply.is(2)) {
                 Some(reply) => return Err(self.no(&reply, "200")),
                 None => self.told_kind = Some(Type::Image),
             }
         }
-        let (size, modified) = (replies.next(), replies.next());
-        for reply in size.iter().chain(&modified) {
-            if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
-                return Err(self.no(reply, "213"));
+        for _ in paths {
+            let (size, modified) = (replies.next(), replies.next());
+            for reply in size.iter().chain(&modified) {
+                if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
+                    return Err(self.no(reply, "213"));
+                }
             }
+            let told = |reply: &StatusReply| reply.code == 213;
+            let (size, modified) = (size.filter(told), modified.filter(told));
+            all.push(About {
+                size: size.as_ref().and_then(reply::size),
+                modified: modified.as_ref().and_then(reply::modified),
+            });
         }
-        let told = |reply: &StatusReply| reply.code == 213;
-        let (size, modified) = (size.filter(told), modified.filter(told));
-        Ok(About {
-            size: size.as_ref().and_then(reply::size),
-            modified: modified.as_ref().and_then(reply::modified),
-        })
+        Ok(())
     }
 
     /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can
