@@ -76,30 +76,33 @@ delivery maildir $place/x/peer
 uidls_file $place/x/uidls
 CONF
 chmod 600 "$work/mpoprc"
-cat >"$work/mbsyncrc" <<CONF
-IMAPAccount many
+for user in many one; do
+    cat >>"$work/mbsyncrc" <<CONF
+IMAPAccount $user
 Host 127.0.0.1
 Port 18143
-User many
+User $user
 Pass secret
 SSLType None
 AuthMechs LOGIN
 
-IMAPStore far
-Account many
+IMAPStore far-$user
+Account $user
 
-MaildirStore near
+MaildirStore near-$user
 Path $place/x/peer/
 Inbox $place/x/peer/INBOX
 
-Channel many
-Far :far:
-Near :near:
+Channel $user
+Far :far-$user:
+Near :near-$user:
 Patterns INBOX
 Create Near
 Sync Pull
 SyncState $place/x/state
+
 CONF
+done
 
 # Each run has a folder of its own: ext4 is slow for a while where files were deleted.
 cat >"$work/fresh" <<'SH'
@@ -137,4 +140,5 @@ compare 'IMAP: 5,000 messages of 4 KiB into a Maildir' 9 \
     "$proto imap-fetch imap://many@127.0.0.1:18143/INBOX --auth LOGIN $login $stored" "mbsync -q -c $work/mbsyncrc many"
 compare 'IMAP: one message of 100 MiB' 5 \
     "$proto imap-fetch imap://one@127.0.0.1:18143/INBOX 1 --auth LOGIN $login --eml-dir $place/x/ours" \
-    "curl -s imap://one:secret@127.0.0.1:18143/INBOX;UID=1 -o $place/x/curl.eml"
+    "curl -s imap://one:secret@127.0.0.1:18143/INBOX;UID=1 -o $place/x/curl.eml" \
+    "mbsync -q -c $work/mbsyncrc one"

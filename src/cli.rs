@@ -20,7 +20,9 @@ use crate::commands::{
     smtp_send, tcp, telnet, udp,
 };
 use crate::credentials::CredentialArgs;
+use crate::deferred::Deferred;
 use crate::protocol::Protocol;
+use crate::store::Patience;
 use crate::tls_roots;
 use crate::trace::LookingArgs;
 use crate::units::{duration, size};
@@ -48,80 +50,80 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Download: bodies to stdout or files
-    HttpGet(Box<http_get::Args>),
+    HttpGet(Deferred<http_get::Args>),
     /// Show the head of a response alone
-    HttpHead(Box<http_head::Args>),
+    HttpHead(Deferred<http_head::Args>),
     /// Send mail, and tell what became of each recipient
-    SmtpSend(Box<smtp_send::Args>),
+    SmtpSend(Deferred<smtp_send::Args>),
     /// Look at a mail server: extensions, TLS, certificate, mechanisms, limits
-    SmtpProbe(Box<smtp_probe::Args>),
+    SmtpProbe(Deferred<smtp_probe::Args>),
     /// Show a message: decoded headers, parts, text, attachments
     ///
     /// Damaged mail is shown as far as it goes; what could not be decoded is told on stderr, and the
     /// exit status is 65. A message is held in memory, so one of more than 100 MiB is refused.
-    MailShow(mail_show::Args),
+    MailShow(Deferred<mail_show::Args>),
     /// Send a message, wait until it arrives, and tell how it came there
-    MailCheck(Box<mail_check::Args>),
+    MailCheck(Deferred<mail_check::Args>),
     /// Show what is in a maildrop
-    Pop3List(Box<pop3_list::Args>),
+    Pop3List(Deferred<pop3_list::Args>),
     /// Fetch mail from a maildrop into a Maildir, an mbox, a folder or a command
-    Pop3Fetch(Box<pop3_fetch::Args>),
+    Pop3Fetch(Deferred<pop3_fetch::Args>),
     /// Delete messages of a maildrop
-    Pop3Delete(Box<pop3_delete::Args>),
+    Pop3Delete(Deferred<pop3_delete::Args>),
     /// Show the mailboxes of an account, and how much is in them
-    ImapList(Box<imap_list::Args>),
+    ImapList(Deferred<imap_list::Args>),
     /// Find messages of a mailbox
-    ImapSearch(Box<imap_search::Args>),
+    ImapSearch(Deferred<imap_search::Args>),
     /// Fetch messages of a mailbox into a Maildir, an mbox, a folder or a command
-    ImapFetch(Box<imap_fetch::Args>),
+    ImapFetch(Deferred<imap_fetch::Args>),
     /// Put messages into a mailbox
-    ImapAppend(Box<imap_append::Args>),
+    ImapAppend(Deferred<imap_append::Args>),
     /// Change the flags of messages
-    ImapFlag(Box<imap_flag::Args>),
+    ImapFlag(Deferred<imap_flag::Args>),
     /// Move messages to another mailbox
-    ImapMove(Box<imap_move::Args>),
+    ImapMove(Deferred<imap_move::Args>),
     /// Watch a mailbox, and tell what happens as it does
-    ImapWatch(Box<imap_watch::Args>),
+    ImapWatch(Deferred<imap_watch::Args>),
     /// Show what is in a folder of an FTP server
-    FtpList(Box<ftp_list::Args>),
+    FtpList(Deferred<ftp_list::Args>),
     /// Get files and trees from FTP servers
-    FtpGet(Box<ftp_get::Args>),
+    FtpGet(Deferred<ftp_get::Args>),
     /// Put files on an FTP server
-    FtpPut(Box<ftp_put::Args>),
+    FtpPut(Deferred<ftp_put::Args>),
     /// Make a tree on an FTP server like one here, or the reverse
-    FtpMirror(Box<ftp_mirror::Args>),
+    FtpMirror(Deferred<ftp_mirror::Args>),
     /// Remove files and trees from an FTP server
-    FtpRemove(Box<ftp_remove::Args>),
+    FtpRemove(Deferred<ftp_remove::Args>),
     /// Rename a file or folder on an FTP server
-    FtpRename(Box<ftp_rename::Args>),
+    FtpRename(Deferred<ftp_rename::Args>),
     /// Make a folder on an FTP server
-    FtpMkdir(Box<ftp_mkdir::Args>),
+    FtpMkdir(Deferred<ftp_mkdir::Args>),
     /// Show the groups of a news server, and how much is in them
-    NntpGroups(Box<nntp_groups::Args>),
+    NntpGroups(Deferred<nntp_groups::Args>),
     /// Show the articles of a newsgroup in short
-    NntpOverview(Box<nntp_overview::Args>),
+    NntpOverview(Deferred<nntp_overview::Args>),
     /// Fetch articles into a Maildir, an mbox, a folder or a command
-    NntpFetch(Box<nntp_fetch::Args>),
+    NntpFetch(Deferred<nntp_fetch::Args>),
     /// Post articles, and tell what became of each
-    NntpPost(Box<nntp_post::Args>),
+    NntpPost(Deferred<nntp_post::Args>),
     /// Fetch an item of a gopher server to stdout or a file
-    GopherGet(Box<gopher_get::Args>),
+    GopherGet(Deferred<gopher_get::Args>),
     /// Show a menu of a gopher server, or follow one of its items
-    GopherMenu(Box<gopher_menu::Args>),
+    GopherMenu(Deferred<gopher_menu::Args>),
     /// Speak in lines with whatever listens, or listen
-    Tcp(Box<tcp::Args>),
+    Tcp(Deferred<tcp::Args>),
     /// Send each line as a datagram and print what comes back, or listen
-    Udp(Box<udp::Args>),
+    Udp(Deferred<udp::Args>),
     /// Talk to a host: at the terminal, from a pipe, or by a script
-    Telnet(Box<telnet::Args>),
+    Telnet(Deferred<telnet::Args>),
     /// Run a server on loopback for testing, faults included
-    Mock(Box<mock::Args>),
+    Mock(Deferred<mock::Args>),
     /// Start the mock servers and run the headline jobs against them
-    Demo(demo::Args),
+    Demo(Deferred<demo::Args>),
     /// Print the completions for a shell
-    Completions(completions::Args),
+    Completions(Deferred<completions::Args>),
     /// Write the manual pages to a folder
-    Manual(manual::Args),
+    Manual(Deferred<manual::Args>),
 }
 
 /// How connections are made.
@@ -234,6 +236,14 @@ impl CommonArgs {
         self.connection
             .deadline
             .and_then(|time| started.checked_add(time))
+    }
+
+    /// How long what takes messages may take.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            span: self.connection.timeout,
+            deadline: self.deadline(),
+        }
     }
 
     /// The policy for all connections of the command.

@@ -7,7 +7,7 @@
 //! Nothing counts as stored before it is durable.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use proto_imap::Content;
@@ -30,7 +30,8 @@ pub struct IntakeArgs {
     /// Remember in this file what was stored, instead of one that is named after the account
     #[arg(long, value_name = "FILE", help_heading = "Where mail goes")]
     pub state: Option<PathBuf>,
-    /// Begin the state anew: what the store holds already is recognised by its content
+    /// Begin the state anew: what a Maildir or a folder of .eml holds already is recognised by its
+    /// content
     #[arg(long, help_heading = "Where mail goes")]
     pub rebuild_state: bool,
     /// One JSON object a message
@@ -44,6 +45,13 @@ impl IntakeArgs {
             Some(path) => path.clone(),
             None => State::default_path(protocol, account)?,
         };
+        if self.rebuild_state && !self.store.recognises() {
+            return Err(Error::illegal(format!(
+                "--rebuild-state needs --maildir or --eml-dir: elsewhere what is stored already \
+                 would be stored twice; to have all of it again, remove {}",
+                path.display()
+            )));
+        }
         match self.rebuild_state {
             true => State::open_anew(&path, account),
             false => State::open(&path, account),
@@ -69,7 +77,11 @@ pub fn reported(
     record.exit = worst(codes.into_iter().chain([record.exit]));
     record.ok = record.exit == 0;
     report.add(&record)?;
-    result.map(|()| record.exit)
+    // What became of single messages may weigh more than what ended the run.
+    if let Err(error) = &result {
+        crate::tell(error);
+    }
+    Ok(record.exit)
 }
 
 /// What a row tells of a message, beside what became of it.
@@ -160,9 +172,12 @@ impl<M: Message> Intake<M> {
             true => Some(args.state(scope.protocol, scope.account)?),
             false => None,
         };
+        if let (Some(state), Some(place)) = (&state, args.store.new_place()) {
+            warn_of_elsewhere(state, place);
+        }
         let keeps = common.report.is_some();
         Ok(Intake {
-            store: store::open(&args.store, scope.is_one, common.connection.timeout)?,
+            store: store::open(&args.store, scope.is_one, common.patience())?,
             state,
             rows: match is_stdout {
                 true => Rows::unseen(keeps),
@@ -259,6 +274,11 @@ impl<M: Message> Intake<M> {
         Ok(true)
     }
 
+    /// Whether what was received has no bytes.
+    pub fn has_nothing(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// Nothing of what was received stays.
     pub fn abandon(&mut self) {
         self.store.abandon();
@@ -350,9 +370,13 @@ impl<M: Message> Intake<M> {
         self.rows.write()
     }
 
-    /// A row for a message that is too large.
+    /// A row for a message that is too large. Where rows are not seen, it is told.
     pub fn skip(&mut self, message: &M, name: Option<String>) -> Result<()> {
-        self.pass_over("skipped", message, name, "larger than --max-size")
+        const WHY: &str = "larger than --max-size";
+        if self.rows.are_unseen() {
+            crate::warn(&message.row("skipped", WHY));
+        }
+        self.pass_over("skipped", message, name, WHY)
     }
 
     /// A row for a message that could not be had, or that nobody took; the error is told too.
@@ -388,6 +412,18 @@ impl<M: Message> Intake<M> {
             item
         };
         self.rows.add(|| message.row(result, why), item)
+    }
+}
+
+/// Who names a place where nothing is yet may expect everything in it.
+fn warn_of_elsewhere(state: &State, place: &Path) {
+    let count = state.uids().count();
+    if count > 0 {
+        crate::warn(&format!(
+            "{} is new, and {count} messages do not come again: they are known to be stored \
+             elsewhere; --all brings all of them, --state FILE keeps a record for this place alone",
+            place.display()
+        ));
     }
 }
 

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod credentials;
 mod crlf;
+mod deferred;
 mod direct;
 mod download;
 mod ending;

@@ -37,6 +37,11 @@ impl Rows {
         }
     }
 
+    /// Whether nobody sees them.
+    pub fn are_unseen(&self) -> bool {
+        self.is_quiet
+    }
+
     /// Writes one; `text` is its form for people, one line, and `item` that for programs.
     pub fn add(
         &mut self,

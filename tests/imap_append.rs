@@ -236,6 +236,32 @@ fn a_missing_mailbox_is_made_when_asked() {
     }
 }
 
+/// Who tries a message again of which nobody knows whether it is there may have it twice.
+#[test]
+fn an_answer_that_is_late_leaves_it_open_what_became_of_the_message() {
+    let mut server = imap_of(&[]);
+    server.rules.push("append delay=9s".parse().unwrap());
+    let imap = Imap::with(server, Options::default());
+    let folder = folder();
+    write(folder.path(), "one", b"A: 1\n", 1);
+    let run = append(&imap, folder.path(), &["one", "--timeout", "300ms"]).exits(79);
+    assert!(run.text().starts_with("unknown "), "{run:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_stop_the_others() {
+    let imap = Imap::of(&[]);
+    let folder = folder();
+    write(folder.path(), "one", b"A: 1\n", 1);
+    let run = append(&imap, folder.path(), &["missing", "one", "."]).exits(74);
+    let text = run.text();
+    let results = text.lines().map(|row| row.split(' ').next().unwrap());
+    let results: Vec<&str> = results.collect();
+    assert_eq!(results, ["not-appended", "appended", "not-appended"]);
+    assert!(text.contains("No such file") && text.contains("no Maildir"));
+    assert_eq!(imap.messages("INBOX").len(), 1);
+}
+
 #[test]
 fn mistakes_are_told_before_anybody_is_called() {
     let imap = Imap::of(&[]);
@@ -329,10 +355,10 @@ fn of_a_thousand_each_is_named() {
 #[test]
 fn a_connection_that_ends_leaves_no_row_that_is_wrong() {
     for (rule, code) in [
-        ("append after=100 count=1 drop", 75),
-        ("append after=100 count=1 reset", 75),
-        ("append after=100 count=1 reply=BYE [UNAVAILABLE] later", 75),
-        ("append count=1 reply=BYE later", 75),
+        ("append after=100 count=1 drop", 79),
+        ("append after=100 count=1 reset", 79),
+        ("append after=100 count=1 reply=BYE [UNAVAILABLE] later", 79),
+        ("append count=1 reply=BYE later", 79),
     ] {
         let mut server = imap_of(&[]);
         server.rules.push(rule.parse().unwrap());
@@ -353,7 +379,8 @@ fn a_connection_that_ends_leaves_no_row_that_is_wrong() {
             "{rule}: {run:?}"
         );
         assert!((1..=101).contains(&unknown), "{rule}: {run:?}");
-        assert_eq!(count(""), appended + unknown, "{rule}");
+        assert_eq!(appended + unknown + count("not-appended "), 200, "{rule}");
+        assert_eq!(count(""), 200, "each message has a row");
         assert_eq!(imap.imap.violations(), [""; 0]);
     }
 }

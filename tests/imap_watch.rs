@@ -159,6 +159,16 @@ fn signals_end_it_in_good_order() {
     }
 }
 
+/// A script must not take the end of its patience for the message that it waits for.
+#[test]
+fn a_signal_brings_no_message() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let imap = with(&[], &[]);
+        let mut watch = Watch::begin(&imap, &["--until", "subject:never"], "IDLE");
+        assert_eq!(watch.signal(signal), Some(75));
+    }
+}
+
 /// A server that is waited for is no reason to go on when somebody insists.
 #[test]
 fn a_second_signal_ends_it_at_once() {
@@ -272,7 +282,7 @@ fn a_command_runs_for_each_new_message() {
                     INBOX 4 four\nSubject: four\n\n";
     wait_for(|| std::fs::read_to_string(&path).is_ok_and(|seen| seen == expected));
     // One that failed is told, and in the end too.
-    watch.says("delivering the message \"3\"");
+    watch.says("taking the message \"3\"");
     assert_eq!(watch.signal(Signal::INT), Some(69));
     let imap = with(&[], &[]);
     let mut watch = Watch::begin(&imap, &["--exec", "/nonexistent/command"], "IDLE");

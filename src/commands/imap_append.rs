@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use crate::cli::CommonArgs;
 use crate::crlf::Crlf;
-use crate::exit_code::exit_code;
+use crate::exit_code::{exit_code, UNKNOWN};
 use crate::imap::{mailbox_of, reported, try_creating, Doings, ImapArgs, Service};
 use crate::mail::{mbox_date, messages, Loaded, Message, Summary};
 use crate::progress::{Progress, Transfer};
@@ -118,7 +118,11 @@ fn append(
     };
     let result = append_first(args, &mut session, mailbox, &mut letters, &mut told)
         .and_then(|()| session.append_all(mailbox, letters, &mut told));
-    ends.into_inner().tell(doings)?;
+    let mut ends = ends.into_inner();
+    if result.is_err() {
+        ends.add_untried(messages);
+    }
+    ends.tell(doings)?;
     service.tell(&mut session);
     result?;
     session.log_out();
@@ -332,6 +336,18 @@ impl Ends {
         self.waiting.insert(index, end);
     }
 
+    /// The conversation has failed: those that nothing is known of were not tried.
+    fn add_untried(&mut self, messages: &[Message]) {
+        for (index, message) in messages.iter().enumerate().skip(self.told) {
+            let untried = || End {
+                result: "not-appended",
+                error: Some("it was not tried: the conversation had failed".to_owned()),
+                ..End::new(message)
+            };
+            self.waiting.entry(index).or_insert_with(untried);
+        }
+    }
+
     /// Shows them in the order in which the messages were named.
     fn tell(&mut self, doings: &mut Doings<'_>) -> Result<()> {
         while let Some(end) = self.waiting.remove(&self.told) {
@@ -356,20 +372,29 @@ struct End {
 }
 
 impl End {
+    fn new(message: &Message) -> End {
+        End {
+            result: "appended",
+            name: message.name().to_owned(),
+            place: None,
+            size: None,
+            flags: None,
+            date: None,
+            error: None,
+            code: None,
+        }
+    }
+
     fn of(message: &Message, letter: Option<&Letter<'_>>, added: Added) -> End {
         let names = |letter: &Letter<'_>| {
             let names = letter.flags.iter().map(Flag::as_str);
             names.map(str::to_owned).collect()
         };
         let mut end = End {
-            result: "appended",
-            name: message.name().to_owned(),
-            place: None,
             size: letter.map(|letter| letter.size),
             flags: letter.map(names),
             date: letter.and_then(|letter| letter.date),
-            error: None,
-            code: None,
+            ..End::new(message)
         };
         match added {
             Added::At(place) => end.place = place,
@@ -382,6 +407,7 @@ impl End {
                 end.result = "unknown";
                 let why = "the connection ended before the answer: it may be there or not";
                 end.error = Some(why.to_owned());
+                end.code = Some(UNKNOWN);
             }
         }
         end

@@ -124,6 +124,7 @@ fn fetch(args: &Args, target: &Target, record: &mut Record, codes: &mut Vec<u8>)
         is_asked_for: args.all || !choice.is_everything() && !args.new,
         choice,
         intake: Intake::open(&args.intake, &args.common, &scope)?,
+        is_whole: section.is_none(),
         section: match section {
             Some(section) => section,
             None => SectionItem::new("")?,
@@ -155,6 +156,8 @@ struct Fetching<'a> {
     is_asked_for: bool,
     intake: Intake<Found>,
     section: SectionItem,
+    /// All of each message is fetched.
+    is_whole: bool,
     progress: &'a Progress,
     /// What makes the UIDs valid, once it is known.
     validity: Option<u32>,

@@ -39,7 +39,7 @@ use crate::units::duration;
 pub struct Args {
     /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX
     url: String,
-    /// End when a message is like this, with status 75 if that does not happen before --deadline;
+    /// End when a message is like this, with status 75 if --deadline or a signal comes first;
     /// the terms are those of imap-search
     #[arg(long, value_name = "TERM", num_args = 1..)]
     until: Vec<String>,
@@ -85,7 +85,7 @@ const HEADER: usize = 16 * 1024;
 
 fn watch(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
     let has_end = !args.until.is_empty() || target.search.is_some();
-    let patience = args.common.connection.timeout;
+    let patience = args.common.patience();
     let exec = args.exec.as_deref();
     let mut watching = Watching {
         args,
@@ -110,10 +110,11 @@ fn watch(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
     let outcome = watching.watch();
     let is_late = watching.is_late();
     match outcome {
-        Ok(Outcome::Found | Outcome::Signal) => Ok(()),
+        Ok(Outcome::Found) => Ok(()),
+        Ok(Outcome::Signal) => watching.is_over_in_vain("a signal"),
         // Whatever was under way then, it is the end of the time that ended it.
-        Ok(Outcome::Late) => watching.is_over_in_vain(),
-        Err(error) if is_late && error.is_transient() => watching.is_over_in_vain(),
+        Ok(Outcome::Late) => watching.is_over_in_vain("the deadline"),
+        Err(error) if is_late && error.is_transient() => watching.is_over_in_vain("the deadline"),
         Err(error) => Err(error),
     }
 }
@@ -207,14 +208,14 @@ impl Watching<'_, '_> {
         self.end.map_or(most, left).min(most)
     }
 
-    /// The time is over. That is what was wanted, unless a message was waited for.
-    fn is_over_in_vain(&self) -> Result<()> {
+    /// It is over. That is what was wanted, unless a message was waited for.
+    fn is_over_in_vain(&self, end: &str) -> Result<()> {
         match self.until {
             None => Ok(()),
             Some(_) => Err(Error::Refused {
                 peer: self.service.target().endpoint.to_string(),
                 doing: "waiting for a message".to_owned(),
-                reply: "none came that is as --until says before the deadline".to_owned(),
+                reply: format!("none came that is as --until says before {end}"),
                 refusal: Refusal::Transient,
             }),
         }

@@ -332,6 +332,12 @@ impl Fetching<'_> {
         if !is_whole {
             return self.intake.skip(listed, own_name(listed));
         }
+        // What a server failed to read may come as a text of no length.
+        if self.intake.has_nothing() && listed.size > 0 && !self.args.headers_only {
+            self.intake.abandon();
+            let error = came_empty(listed);
+            return self.intake.refused(listed, own_name(listed), &error);
+        }
         let Some(content) = content else {
             let taken = self.intake.end(listed.clone(), listed.name());
             return taken.map(drop);
@@ -395,6 +401,15 @@ impl Fetching<'_> {
         let days = u64::from(self.args.delete_after.unwrap_or(0));
         let age = SystemTime::now().duration_since(since);
         days == 0 || age.is_ok_and(|age| age >= Duration::from_secs(86_400 * days))
+    }
+}
+
+fn came_empty(listed: &Listed) -> Error {
+    Error::Refused {
+        peer: "the server".to_owned(),
+        doing: format!("fetching the message {}", listed.number),
+        reply: "it came empty, though its size is not 0".to_owned(),
+        refusal: Refusal::Lasting,
     }
 }
 

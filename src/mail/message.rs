@@ -30,6 +30,8 @@ pub(super) enum Source {
     Mbox(Span),
     /// Made of options.
     Composed(Arc<Composed>),
+    /// It was named and cannot be read, for this reason.
+    Unreadable(io::ErrorKind, String),
 }
 
 /// A message made of options.
@@ -106,6 +108,7 @@ impl Message {
                 removed: composed.bcc.clone(),
                 body: Body::Composed(Arc::clone(composed)),
             }),
+            Source::Unreadable(kind, why) => Err(self.reading(io::Error::new(*kind, &**why))),
         }
     }
 
@@ -121,6 +124,7 @@ impl Message {
             Source::Composed(_) => {
                 return Err(Error::illegal("a message that is composed is not read"))
             }
+            Source::Unreadable(kind, why) => Err(io::Error::new(*kind, &**why)),
         };
         opened
             .and_then(|source| source.take(limit + 1).read_to_end(&mut bytes))

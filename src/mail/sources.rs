@@ -18,8 +18,8 @@ use super::mbox::{self, SEPARATOR};
 use super::message::{Message, Source};
 use super::store::{self, Span, Store};
 
-/// The messages that `paths` stand for, in order. Everything that is named must be there, so that
-/// nothing is sent before a mistake is told.
+/// The messages that `paths` stand for, in order. What cannot be read is a message that cannot be
+/// loaded, and does not stop the others; where there are no others, it is an error.
 pub fn messages(paths: &[PathBuf], keep_bcc: bool) -> Result<Vec<Message>> {
     messages_with(paths, keep_bcc, &mut io::stdin())
 }
@@ -29,17 +29,32 @@ fn messages_with(paths: &[PathBuf], keep_bcc: bool, stdin: &mut dyn Read) -> Res
         return Err(Error::illegal("stdin (-) can be read only once"));
     }
     let mut found = Vec::new();
+    let (mut readable, mut first) = (0, None);
     for path in paths {
         let name = path.display().to_string();
-        let failed = |error| Error::io(format!("reading {name}"), error);
-        if is_stdin(path) {
-            let store = Store::take_in(stdin)?;
-            found.extend(in_store(&name, store).map_err(failed)?);
+        let here = if is_stdin(path) {
+            in_store(&name, Store::take_in(stdin)?)
         } else if path.is_dir() {
-            found.extend(in_maildir(path).map_err(failed)?);
+            in_maildir(path)
         } else {
-            found.extend(in_file(path, &name).map_err(failed)?);
+            in_file(path, &name)
+        };
+        match here {
+            Ok(here) => {
+                readable += 1;
+                found.extend(here);
+            }
+            Err(error) => {
+                found.push((
+                    name.clone(),
+                    Source::Unreadable(error.kind(), error.to_string()),
+                ));
+                first.get_or_insert_with(|| Error::io(format!("reading {name}"), error));
+            }
         }
+    }
+    if let (0, Some(error)) = (readable, first) {
+        return Err(error);
     }
     let message = |(name, source)| Message {
         name,
@@ -215,6 +230,19 @@ mod tests {
         assert!(found(Path::new("/dev/null")).is_err());
         let twice = ["-".into(), "-".into()];
         assert!(messages_with(&twice, false, &mut io::empty()).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_does_not_stop_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [folder.path().join("missing"), mbox(), folder.path().into()];
+        let messages = messages_with(&paths, false, &mut io::empty()).unwrap();
+        let loaded = messages.iter().map(|message| message.load().is_ok());
+        assert_eq!(loaded.collect::<Vec<_>>(), [false, true, true, true, false]);
+        let why = |at: usize| messages[at].load().err().unwrap().to_string();
+        assert!(why(0).contains("missing: No such file"), "{}", why(0));
+        assert!(why(4).contains("no Maildir"), "{}", why(4));
+        assert!(messages[0].whole(100).is_err());
     }
 
     #[test]

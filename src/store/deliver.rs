@@ -14,7 +14,7 @@ use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto_transport::{Error, Refusal, Result};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
 
 use super::incoming::Incoming;
-use super::{About, Kept, Store};
+use super::{About, Kept, Patience, Store};
 use crate::exit_code::TEMPORARY;
 use crate::tls_roots;
 
@@ -36,7 +36,7 @@ const SYSEXITS: std::ops::RangeInclusive<i32> = 64..=78;
 pub struct Deliver {
     program: String,
     arguments: Vec<String>,
-    patience: Duration,
+    patience: Patience,
     incoming: Incoming,
     uid: String,
     environment: Vec<(&'static str, String)>,
@@ -44,7 +44,7 @@ pub struct Deliver {
 
 impl Deliver {
     /// Takes the command apart as a shell would, and runs it without one.
-    pub fn new(command: &str, patience: Duration) -> Result<Deliver> {
+    pub fn new(command: &str, patience: Patience) -> Result<Deliver> {
         let wrong = |why| Error::illegal(format!("the command {command:?}: {why}"));
         let words = shlex::split(command).ok_or_else(|| wrong("quotation marks do not match"))?;
         let mut words = words.into_iter();
@@ -87,7 +87,7 @@ impl Deliver {
     fn refused(&self, reply: String, refusal: Refusal) -> Error {
         Error::Refused {
             peer: self.program.clone(),
-            doing: format!("delivering the message {:?}", self.uid),
+            doing: format!("taking the message {:?}", self.uid),
             reply,
             refusal,
         }
@@ -124,8 +124,12 @@ impl Store for Deliver {
         message.rewind().map_err(keeping)?;
         let running = |error| Error::io(format!("running {}", self.program), error);
         let mut child = self.start(message).map_err(running)?;
-        let Some(status) = wait(&mut child, self.patience).map_err(running)? else {
-            let why = format!("took longer than {} s", self.patience.as_secs());
+        let started = Instant::now();
+        let Some(status) = wait(&mut child, self.patience.until()).map_err(running)? else {
+            let why = format!(
+                "it was not done after {:.1} s",
+                started.elapsed().as_secs_f64()
+            );
             return Err(self.refused(why, Refusal::Transient));
         };
         self.judge(status)?;
@@ -153,8 +157,8 @@ fn keeping(error: io::Error) -> Error {
 }
 
 /// Waits until the process has ended; one that takes too long is killed, with all of its group.
-fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
-    if ends_within(child, patience) {
+fn wait(child: &mut Child, until: Option<Instant>) -> io::Result<Option<ExitStatus>> {
+    if ends_by(child, until) {
         return child.wait().map(Some);
     }
     if let Some(group) = pid(child) {
@@ -170,9 +174,9 @@ fn pid(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-fn ends_within(child: &Child, patience: Duration) -> bool {
+fn ends_by(child: &Child, until: Option<Instant>) -> bool {
     let process = pid(child).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let (Some(process), Some(until)) = (process, Instant::now().checked_add(patience)) else {
+    let (Some(process), Some(until)) = (process, until) else {
         // An old system cannot wait for a time.
         return true;
     };
@@ -191,9 +195,17 @@ fn ends_within(child: &Child, patience: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    fn patience(milliseconds: u64) -> Patience {
+        Patience {
+            span: Duration::from_millis(milliseconds),
+            deadline: None,
+        }
+    }
 
     fn deliver(command: &str, bytes: &[u8]) -> Result<Kept> {
-        let mut deliver = Deliver::new(command, Duration::from_secs(10))?;
+        let mut deliver = Deliver::new(command, patience(10_000))?;
         let about = About {
             uid: "1",
             flags: "",
@@ -250,11 +262,17 @@ mod tests {
 
     #[test]
     fn a_command_that_hangs_is_ended() {
-        let mut deliver = Deliver::new("sleep 60", Duration::from_millis(50)).unwrap();
-        let started = Instant::now();
-        let error = deliver.end().unwrap_err();
-        assert!(error.is_transient(), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(30));
+        let whole = Patience {
+            deadline: Instant::now().checked_add(Duration::from_millis(50)),
+            ..patience(60_000)
+        };
+        for patience in [patience(50), whole] {
+            let mut deliver = Deliver::new("sleep 60", patience).unwrap();
+            let started = Instant::now();
+            let error = deliver.end().unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert!(started.elapsed() < Duration::from_secs(30));
+        }
     }
 
     #[test]
@@ -262,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mark = folder.path().join("late");
         let command = format!("sh -c 'sleep 1; touch {}; true'", mark.display());
-        let mut deliver = Deliver::new(&command, Duration::from_millis(50)).unwrap();
+        let mut deliver = Deliver::new(&command, patience(50)).unwrap();
         assert!(deliver.end().is_err());
         std::thread::sleep(Duration::from_millis(1_500));
         assert!(!mark.exists());

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::incoming::Incoming;
 use super::mboxrd::write_message;
-use super::{writing, About, Kept, Store};
+use super::{writing, About, Kept, Patience, Store};
 use crate::folder;
 
 /// How often to look whether the file is still locked.
@@ -36,7 +36,7 @@ pub struct Mbox {
     incoming: Incoming,
     date: Option<SystemTime>,
     /// How long the lock of another program is waited for; not at all once that was in vain.
-    patience: Duration,
+    patience: Patience,
     /// What was appended may not have become durable.
     is_broken: bool,
     /// The folder knows of the file for good.
@@ -45,7 +45,7 @@ pub struct Mbox {
 
 impl Mbox {
     /// Opens an mbox, and makes it when it is missing.
-    pub fn open(path: &Path, patience: Duration) -> Result<Mbox> {
+    pub fn open(path: &Path, patience: Patience) -> Result<Mbox> {
         let open = || -> io::Result<File> {
             folder::make(folder::of(path))?;
             let mut options = File::options();
@@ -69,10 +69,10 @@ impl Mbox {
     }
 
     fn lock(&mut self) -> Result<()> {
-        let until = Instant::now().checked_add(self.patience);
+        let until = self.patience.until();
         while !self.is_locked_by_us() {
             if until.is_some_and(|until| Instant::now() >= until) {
-                self.patience = Duration::ZERO;
+                self.patience.span = Duration::ZERO;
                 return Err(Error::Refused {
                     peer: self.path.display().to_string(),
                     doing: "appending a message".to_owned(),
@@ -208,8 +208,15 @@ mod tests {
 
     const LINE: &str = "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n";
 
+    fn patience(milliseconds: u64) -> Patience {
+        Patience {
+            span: Duration::from_millis(milliseconds),
+            deadline: None,
+        }
+    }
+
     fn open(path: &Path) -> Mbox {
-        Mbox::open(path, Duration::from_millis(100)).unwrap()
+        Mbox::open(path, patience(100)).unwrap()
     }
 
     fn store(mbox: &mut Mbox, bytes: &[u8]) -> Result<Kept> {
@@ -303,7 +310,7 @@ mod tests {
         let error = store(&mut mbox, b"a").unwrap_err();
         assert!(error.is_transient(), "{error}");
         assert_eq!(
-            mbox.patience,
+            mbox.patience.span,
             Duration::ZERO,
             "who waited in vain waits once"
         );
@@ -334,8 +341,8 @@ mod tests {
         assert!(store(&mut mbox, b"a").is_err());
         std::os::unix::fs::symlink("moved", &path).unwrap();
         assert!(store(&mut mbox, b"a").is_err());
-        assert!(Mbox::open(&path, Duration::ZERO).is_err());
-        assert!(Mbox::open(folder.path(), Duration::ZERO).is_err());
+        assert!(Mbox::open(&path, patience(0)).is_err());
+        assert!(Mbox::open(folder.path(), patience(0)).is_err());
         assert_eq!(fs::metadata(folder.path().join("moved")).unwrap().len(), 0);
     }
 }

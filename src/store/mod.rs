@@ -39,7 +39,7 @@ mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use proto_transport::{Error, Result};
@@ -70,6 +70,18 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
+    /// Whether a message that is there already is known again by its content.
+    pub fn recognises(&self) -> bool {
+        self.maildir.is_some() || self.eml_dir.is_some()
+    }
+
+    /// The place, if nothing is there yet.
+    pub fn new_place(&self) -> Option<&Path> {
+        let place = [&self.maildir, &self.mbox, &self.eml_dir];
+        let place = place.into_iter().flatten().next()?;
+        (!place.exists()).then_some(place.as_path())
+    }
+
     /// Whether mail goes to stdout, where it can be lost.
     pub fn is_stdout(&self) -> bool {
         self.maildir.is_none()
@@ -128,9 +140,25 @@ pub trait Store: Send {
     }
 }
 
-/// Opens the place that the user named. `is_one` promises a single message. `patience` is how long a
-/// command may take for a message, and how long the lock of another program is waited for.
-pub fn open(args: &StoreArgs, is_one: bool, patience: Duration) -> Result<Box<dyn Store>> {
+/// How long a command may take for a message, and how long the lock of another program is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// So long at a time.
+    pub span: Duration,
+    /// And not after this.
+    pub deadline: Option<Instant>,
+}
+
+impl Patience {
+    /// When a wait that begins now ends; `None` for one that no clock can hold.
+    fn until(self) -> Option<Instant> {
+        let end = Instant::now().checked_add(self.span);
+        [end, self.deadline].into_iter().flatten().min()
+    }
+}
+
+/// Opens the place that the user named. `is_one` promises a single message.
+pub fn open(args: &StoreArgs, is_one: bool, patience: Patience) -> Result<Box<dyn Store>> {
     if let Some(folder) = &args.maildir {
         return Ok(Box::new(maildir::Maildir::open(folder)?));
     }
@@ -171,6 +199,11 @@ mod tests {
         assert_eq!(args.eml_dir.as_deref(), Some(Path::new("b")));
     }
 
+    const PATIENCE: Patience = Patience {
+        span: Duration::from_secs(5),
+        deadline: None,
+    };
+
     fn all_places(folder: &Path) -> [StoreArgs; 3] {
         let at = |name: &str| Some(folder.join(name));
         let none = StoreArgs::default;
@@ -207,7 +240,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = b"A: b\r\n\r\nFrom x\r\n\rlone\n\r\n";
         for args in all_places(folder.path()) {
-            let mut place = open(&args, false, Duration::from_secs(5)).unwrap();
+            let mut place = open(&args, false, PATIENCE).unwrap();
             let mut hashes = Vec::new();
             for cut in 0..message.len() {
                 let parts = [&message[..cut], &message[cut..]];
@@ -227,7 +260,7 @@ mod tests {
         for run in 0..2 {
             let mut state = State::open(&path, "me").unwrap();
             for (number, args) in all_places(folder.path()).iter().enumerate() {
-                let mut place = open(args, false, Duration::from_secs(5)).unwrap();
+                let mut place = open(args, false, PATIENCE).unwrap();
                 let uid = format!("{number}");
                 assert_eq!(state.contains(&uid), run == 1);
                 let kept = store(&mut *place, &uid, &[b"x"]).unwrap();
@@ -283,7 +316,7 @@ mod tests {
         for args in all_places(folder) {
             for length in [5_000, 300_000] {
                 let message = vec![b'x'; length];
-                let mut place = open(&args, false, Duration::from_secs(5)).unwrap();
+                let mut place = open(&args, false, PATIENCE).unwrap();
                 let mut before = size(folder);
                 let error = (0..1_000).find_map(|number| {
                     // What was appended to an mbox stays there; files have no name before a sync.

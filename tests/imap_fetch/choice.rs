@@ -175,6 +175,35 @@ fn sizes_are_asked_before_what_is_too_large() {
     let heard = imap.heard_of("UID FETCH");
     assert_eq!(heard.len(), 2, "{heard:?}");
     assert!(!heard[0].contains("BODY") && heard[1].starts_with("UID FETCH 1,3 "));
+    // Where messages are, there are no rows: an empty file is no message.
+    let run = fetch(&imap, folder.path(), &["2", "--max-size", "1k"]).exits(0);
+    assert_eq!(run.text(), "");
+    run.says("larger than --max-size");
+    // Of a part, the part counts.
+    let options = ["2", "--headers-only", "--max-size", "1k"];
+    let run = fetch(&imap, folder.path(), &options).exits(0);
+    assert!(run.text().starts_with("From: a@example.org\r\n"), "{run:?}");
+}
+
+#[test]
+fn a_text_of_no_length_is_no_message() {
+    let imap = Imap::of(&[&message(1, 9), b""]);
+    let folder = folder();
+    let mut server = server(1);
+    let reply = "* 1 FETCH (UID 1 FLAGS () INTERNALDATE \" 1-Jan-2024 00:00:00 +0000\" \
+                 RFC822.SIZE 300 BODY[] \"\")\\nOK";
+    let rule = format!("fetch count=1 reply={reply}");
+    server.rules.push(rule.parse().unwrap());
+    let broken = Imap::with(server, Options::default());
+    let run = fetch(&broken, folder.path(), &MAILDIR).exits(69);
+    assert_eq!(uids(&run, "not-stored"), [1]);
+    run.says("came empty");
+    // It comes another time.
+    let run = fetch(&broken, folder.path(), &MAILDIR).exits(0);
+    assert_eq!(uids(&run, "stored"), [1]);
+    // One that is empty indeed is a message.
+    let run = fetch(&imap, folder.path(), &["2", "--eml-dir", "eml"]).exits(0);
+    assert_eq!(uids(&run, "stored"), [2]);
 }
 
 #[test]

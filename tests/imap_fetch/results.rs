@@ -122,6 +122,15 @@ fn a_command_may_refuse_a_message() {
 }
 
 #[test]
+fn the_deadline_holds_for_a_command_too() {
+    let imap = imap(1);
+    let folder = folder();
+    let options = ["--deliver", "sleep 60", "--deadline", "1s"];
+    let run = fetch(&imap, folder.path(), &options).exits(75);
+    run.says("it was not done after");
+}
+
+#[test]
 fn a_password_is_shown_to_nobody() {
     const CANARY: &str = "canary-7Q";
     for mechanism in ["login", "plain", "cram-md5", "scram-sha-256"] {

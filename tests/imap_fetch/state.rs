@@ -51,6 +51,45 @@ fn each_mailbox_has_a_state_of_its_own() {
     assert!(states[0].starts_with("fred%40localhost%3A"), "{states:?}");
 }
 
+/// Who names another place, or has lost the first, may expect all of the mailbox there.
+#[test]
+fn a_new_place_that_gets_no_mail_is_told() {
+    let imap = imap(2);
+    let folder = folder();
+    let run = fetch(&imap, folder.path(), &MAILDIR).exits(0);
+    assert!(!run.stderr.contains(" is new"), "{run:?}");
+    for place in ["--maildir", "--mbox", "--eml-dir"] {
+        let run = fetch(&imap, folder.path(), &[place, "other"]).exits(0);
+        assert_eq!(run.text(), "");
+        run.says("other is new, and 2 messages do not come again");
+        let other = folder.path().join("other");
+        let _ = fs::remove_file(&other).or_else(|_| fs::remove_dir_all(&other));
+    }
+    let run = fetch(&imap, folder.path(), &MAILDIR).exits(0);
+    assert!(!run.stderr.contains(" is new"), "{run:?}");
+    fetch(&imap, folder.path(), &["--maildir", "other", "--all"]).exits(0);
+    assert_eq!(maildir(&folder.path().join("other")).len(), 2);
+}
+
+#[test]
+fn a_state_is_not_begun_anew_where_mail_would_come_twice() {
+    let imap = imap(2);
+    let folder = folder();
+    fetch(&imap, folder.path(), &["--mbox", "mail"]).exits(0);
+    let before = fs::read(folder.path().join("mail")).unwrap();
+    for place in [["--mbox", "mail"], ["--deliver", "true"]] {
+        let options = [&place[..], &["--rebuild-state"]].concat();
+        let run = fetch(&imap, folder.path(), &options);
+        run.exits(64).says("would be stored twice");
+    }
+    assert_eq!(fs::read(folder.path().join("mail")).unwrap(), before);
+    let options = ["--maildir", "maildir", "--rebuild-state"];
+    for count in [2, 2] {
+        fetch(&imap, folder.path(), &options).exits(0);
+        assert_eq!(maildir(&folder.path().join("maildir")).len(), count);
+    }
+}
+
 #[test]
 fn what_is_gone_is_noted() {
     let imap = imap(3);

@@ -405,3 +405,19 @@ fn a_message_that_is_listed_and_not_there_is_told() {
     assert_eq!(read_maildir(&folder.path().join("mail")).len(), 2);
     assert_eq!(post.maildrop.messages_left().len(), 0);
 }
+
+#[test]
+fn a_text_of_no_length_is_no_message() {
+    let mut drop = maildrop(&[&message(1, 1), b"", &message(3, 3)]);
+    drop.rules
+        .push("retr=3 count=1 reply=+OK\\n.".parse().unwrap());
+    let post = Post::with(drop, Options::default());
+    let folder = folder();
+    let options = ["--maildir", "mail", "--delete"];
+    let run = fetch(&post, folder.path(), &options).exits(69);
+    assert_eq!(words(&run), ["not-stored", "stored", "stored"]);
+    run.says("came empty");
+    assert_eq!(post.maildrop.messages_left().len(), 1);
+    let run = fetch(&post, folder.path(), &options).exits(0);
+    assert_eq!(words(&run), ["stored"]);
+}

@@ -35,8 +35,8 @@ enum Came {
     Whole(Option<Box<Digests>>),
     /// More than the user wants.
     TooMuch,
-    /// There is none.
-    Nil,
+    /// Nothing, for this reason.
+    Nothing(&'static str),
 }
 
 impl Fetching<'_> {
@@ -44,7 +44,8 @@ impl Fetching<'_> {
     pub fn transfer(&mut self, session: &mut Session, wanted: UidSet) -> Result<()> {
         let mut left = wanted.clone();
         let mut total = None;
-        if self.args.common.connection.max_size.is_some() {
+        // Only of whole messages the size is known before they come.
+        if self.is_whole && self.args.common.connection.max_size.is_some() {
             self.learn(session, &wanted)?;
             left = self.without_large(wanted.clone())?;
             let sizes = left.iter().filter_map(|uid| self.known.get(&uid)?.size);
@@ -153,7 +154,7 @@ impl Fetching<'_> {
             }
         };
         let content = match content.is_nil() {
-            true => Came::Nil,
+            true => Came::Nothing("it has no such content (NIL)"),
             false => self.receive(&found, content, line)?,
         };
         self.current = Some(Current { found, content });
@@ -168,6 +169,10 @@ impl Fetching<'_> {
     ) -> Result<Came> {
         if self.intake.is_too_large(content.size()) {
             return Ok(Came::TooMuch);
+        }
+        // What a server failed to read may come as a text of no length.
+        if self.is_whole && content.size() == 0 && found.size.is_some_and(|size| size > 0) {
+            return Ok(Came::Nothing("it came empty, though its size is not 0"));
         }
         let about = About {
             uid: &format!("{}.{}", self.mailbox, self.name(found.uid)),
@@ -215,8 +220,8 @@ impl Fetching<'_> {
         match content {
             Came::Whole(digests) => self.keep(found, digests),
             Came::TooMuch => self.intake.skip(&found, Some(self.name(uid))),
-            Came::Nil => {
-                let error = self.no_content(uid, "it has no such content (NIL)");
+            Came::Nothing(why) => {
+                let error = self.no_content(uid, why);
                 self.intake.refused(&found, Some(self.name(uid)), &error)
             }
         }
