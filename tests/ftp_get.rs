@@ -594,3 +594,61 @@ fn a_server_of_many_names_is_told_its_own() {
     }
     ftp.is_content();
 }
+
+#[test]
+fn what_fails_has_its_row_too() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    let (here, none) = (ftp.url("pub/hello.txt"), ftp.url("pub/none"));
+    let run = proto_in(place.path(), &["ftp-get", &here, &none, "-O", "--json"]).exits(69);
+    let rows = rows(&run);
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (&rows[0]["ok"], &rows[0]["file"]),
+        (&true.into(), &"hello.txt".into())
+    );
+    assert_eq!(
+        (&rows[1]["ok"], &rows[1]["url"]),
+        (&false.into(), &none.into())
+    );
+    assert!(rows[1]["error"].to_string().contains("550"), "{}", rows[1]);
+}
+
+#[test]
+fn a_server_without_digests_is_not_asked_for_the_file_first() {
+    let ftp = Ftp::without(&["HASH", "XCRC", "XMD5", "XSHA256"]);
+    let place = folder();
+    let get = ["ftp-get", &ftp.url("big"), "-O", "--checksum", "server"];
+    proto_in(place.path(), &get).exits(69).says("HASH");
+    assert_eq!(ftp.count_of("RETR"), 0);
+    assert_eq!(names(place.path()), [""; 0]);
+}
+
+#[test]
+fn a_file_is_no_tree() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        ftp.ftp.files.put("same/same", "x");
+        let place = folder();
+        let (file, same) = (ftp.url("pub/hello.txt"), ftp.url("same"));
+        proto_in(place.path(), &["ftp-get", "-r", &file])
+            .exits(69)
+            .says("is a file");
+        proto_in(place.path(), &["ftp-mirror", &file, "copy"])
+            .exits(69)
+            .says("is a file");
+        assert_eq!(names(place.path()), [""; 0]);
+        proto_in(place.path(), &["ftp-get", "-r", &same]).exits(0);
+        assert_eq!(names(&place.path().join("same")), ["same"]);
+    }
+}
+
+#[test]
+fn a_name_that_is_changed_is_told() {
+    let ftp = Ftp::flawed(&[]);
+    ftp.ftp.files.put("x.part", "x");
+    let place = folder();
+    let run = proto_in(place.path(), &["ftp-get", &ftp.url("x.part"), "-O"]).exits(0);
+    run.says("stored as x_part");
+    assert_eq!(names(place.path()), ["x_part"]);
+}

@@ -423,3 +423,20 @@ fn sizes_that_a_listing_does_not_tell_are_asked_for() {
         ftp.is_content();
     }
 }
+
+#[test]
+fn a_host_and_its_port_are_a_url() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    let bare = ftp.url("pub").replace("ftp://", "");
+    proto_in(place.path(), &["ftp-mirror", &bare, "copy"]).exits(0);
+    assert_eq!(names(&place.path().join("copy")).len(), 4);
+    let bare = ftp.url("new").replace("ftp://", "");
+    proto_in(place.path(), &["ftp-mirror", "copy", &bare]).exits(0);
+    assert_eq!(ftp.ftp.files.get("new/hello.txt").unwrap(), b"Hello\n");
+    // What is here is meant where there is such a thing.
+    fs::create_dir_all(place.path().join("host:21/a")).unwrap();
+    let url = ftp.url("newer");
+    proto_in(place.path(), &["ftp-mirror", "host:21", &url]).exits(0);
+    assert_eq!(ftp.count_of("MKD newer/a"), 1);
+}

@@ -121,6 +121,9 @@ impl Downloads<'_> {
             return Ok(Fetched::Whole);
         }
         refuse_existing(place, self.force)?;
+        if self.checksum == Some(Checksum::Server) && !session.offers_hash() {
+            return Err(no_digest(session));
+        }
         let earlier = match (self.resume || goes_on) && !remote.has_no_part {
             true => PartFile::resume(place, self.force)?,
             false => None,
@@ -315,14 +318,15 @@ impl Downloads<'_> {
             }
             Some(Checksum::Server) => match session.hash(&remote.path)? {
                 Some(told) => compare(file, &told, &peer),
-                None => Err(lasting(
-                    session,
-                    "asking for a digest",
-                    "the server offers neither HASH nor a command like it",
-                )),
+                None => Err(no_digest(session)),
             },
         }
     }
+}
+
+fn no_digest(session: &Session) -> Error {
+    let why = "the server offers neither HASH nor a command like it";
+    lasting(session, "asking for a digest", why)
 }
 
 /// What an earlier run has left, if it is the beginning of what is there now.

@@ -13,7 +13,7 @@ use super::fleet::{Fleet, Job, Tally};
 use super::local::{Item, Place};
 use super::upload::{Source, Uploads};
 use super::walk::{walk, Found, Stray, Tree};
-use super::{in_folder, Service};
+use super::{in_folder, last_part, lasting, Service};
 use crate::download::retrying;
 use crate::exit_code::{exit_code, PROTOCOL};
 use crate::report::{Record, Stage};
@@ -53,7 +53,14 @@ impl Way<'_> {
         let tree = retrying(self.fleet.common, say, |_| {
             self.service.converse(record, |session, record| {
                 record.stage = Stage::Transfer;
-                walk(session, self.root(), choice, true)
+                let tree = walk(session, self.root(), choice, true)?;
+                match self.root() {
+                    Some(root) if is_file(session, root, &tree)? => {
+                        let why = format!("{root} is a file, and not a folder");
+                        Err(lasting(session, "listing the folder", why))
+                    }
+                    _ => Ok(tree),
+                }
             })
         })?;
         for (below, stray) in &tree.strays {
@@ -68,6 +75,16 @@ impl Way<'_> {
             self.tally.warned(&text, PROTOCOL);
         }
         Ok(tree)
+    }
+}
+
+/// Whether a listing is of a file, as servers show it, and not of a folder that holds one of its name.
+fn is_file(session: &mut Session, root: &Path, tree: &Tree) -> Result<bool> {
+    match tree.found.as_slice() {
+        [only] if only.entry.kind == Kind::File && only.below == last_part(root) => {
+            Ok(session.about(root)?.size.is_some())
+        }
+        _ => Ok(false),
     }
 }
 

@@ -76,6 +76,9 @@ pub struct About {
 /// Files of which is asked at once. With paths of 255 bytes that is less than 10 KB.
 const ASKED_TOGETHER: usize = 16;
 
+/// Digests by HASH, the one that is wanted most first.
+const HASHES: [&str; 4] = ["SHA-256", "SHA-512", "SHA-1", "MD5"];
+
 /// Digests by commands of their own, the strongest first.
 const OLD_HASHES: [(&str, &str); 5] = [
     ("XSHA512", "SHA-512"),
@@ -329,15 +332,24 @@ impl Session {
         }
     }
 
+    /// Whether the server offers a way to have a digest.
+    pub fn offers_hash(&self) -> bool {
+        let offered = self.features.hashes();
+        let has_old = |(verb, _): &(&str, &str)| self.features.offers(verb);
+        HASHES
+            .iter()
+            .any(|known| offered.iter().any(|name| name == known))
+            || OLD_HASHES.iter().any(has_old)
+    }
+
     /// The digest of a file, by the strongest way that the server offers: HASH, or XSHA512 and its
     /// family; `None` if it offers none.
     pub fn hash(&mut self, path: &Path) -> Result<Option<Digest>> {
-        const KNOWN: [&str; 4] = ["SHA-256", "SHA-512", "SHA-1", "MD5"];
         self.tell_type(Type::Image)?;
         self.connection
             .doing(format!("asking for the digest of {path}"));
         let offered = self.features.hashes();
-        let chosen = KNOWN
+        let chosen = HASHES
             .iter()
             .find(|known| offered.iter().any(|name| name == *known));
         if let Some(chosen) = chosen {
