@@ -576,23 +576,35 @@ fn names_that_are_not_utf_8_are_kept() {
 
 #[test]
 fn a_server_of_many_names_is_told_its_own() {
+    let named = |ftp: &Ftp| {
+        let host = ftp.url("").replace("ftp://", "").replace('/', "");
+        let host = host.replace("localhost", "127.0.0.1");
+        proto(&[
+            "ftp-get",
+            "ftp://files.example/pub/hello.txt",
+            "--connect-to",
+            &host,
+        ])
+        .exits(0);
+    };
     let ftp = Ftp::flawed(&[]);
-    let url = ftp.url("pub/hello.txt");
-    proto(&["ftp-get", &url]).exits(0);
+    named(&ftp);
     assert_eq!(
         ftp.heard()[..3],
-        ["FEAT", "HOST localhost", "USER anonymous"]
+        ["FEAT", "HOST files.example", "USER anonymous"]
     );
     // An address is no name.
-    let before = ftp.heard().len();
-    proto(&["ftp-get", &url.replace("localhost", "127.0.0.1")]).exits(0);
-    assert_eq!(ftp.heard()[before], "USER anonymous");
+    let url = ftp.url("pub/hello.txt");
+    for url in [url.replace("localhost", "127.0.0.1"), url] {
+        let before = ftp.heard().len();
+        proto(&["ftp-get", &url]).exits(0);
+        assert_eq!(ftp.heard()[before], "USER anonymous");
+    }
     for rules in [
         &["host reply=504 who?"][..],
         &["feat count=1 reply=530 log in first"],
     ] {
-        let ftp = Ftp::ruled(rules);
-        proto(&["ftp-get", &ftp.url("pub/hello.txt")]).exits(0);
+        named(&Ftp::ruled(rules));
     }
     ftp.is_content();
 }

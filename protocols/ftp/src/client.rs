@@ -114,8 +114,10 @@ impl Client {
     /// goes on as it is: many know none that nobody has set.
     pub fn host(&mut self) -> Result<()> {
         let host = self.target.endpoint.host.clone();
-        // An address of IPv6 may name its interface too.
-        if host.contains(':') || host.parse::<IpAddr>().is_ok() {
+        // An address of IPv6 may name its interface too, and localhost is whoever hears it (RFC 6761
+        // section 6.3).
+        let is_address = host.contains(':') || host.parse::<IpAddr>().is_ok();
+        if is_address || host.eq_ignore_ascii_case("localhost") {
             return Ok(());
         }
         self.ask_features()?;
