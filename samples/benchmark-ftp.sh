@@ -39,18 +39,25 @@ vsftpd "$work/vsftpd.conf" &
 server=$!
 sleep 1
 
-# compare TITLE RUNS COMMAND... : the first is ours
+# compare TITLE RUNS COMMAND... : the first is ours. They run by turns, so that whatever else the machine does meets all
+# of them.
 compare() {
     local title=$1 runs=$2
     shift 2
-    hyperfine -N --warmup 1 --runs "$runs" --prepare "sh -c 'rm -rf $work/here $work/site/in/up; mkdir -p $work/here'" \
-        --export-json "$work/result.json" "$@" >/dev/null 2>&1
-    python3 - "$title" "$work/result.json" <<'PY'
-import json, sys
-results = json.load(open(sys.argv[2]))["results"]
-ours = results[0]["median"]
-cells = [f"{r['command'].split()[0].split('/')[-1]} {r['median'] / ours:.2f}" for r in results[1:]]
-print(f"| {sys.argv[1]} | {ours * 1000:.1f} ms | {', '.join(cells)} |")
+    rm -f "$work"/result.*.json
+    for ((run = 0; run <= runs; run++)); do
+        hyperfine -N --runs 1 --prepare "sh -c 'rm -rf $work/here $work/site/in/up; mkdir -p $work/here'" \
+            --export-json "$work/result.$run.json" "$@" >/dev/null 2>&1
+    done
+    # The first was to warm up.
+    rm "$work/result.0.json"
+    python3 - "$title" "$work"/result.*.json <<'PY'
+import json, statistics, sys
+runs = [json.load(open(path))["results"] for path in sys.argv[2:]]
+medians = [statistics.median(result["median"] for result in results) for results in zip(*runs)]
+names = [result["command"].split()[0].split("/")[-1] for result in runs[0]]
+cells = [f"{name} {median / medians[0]:.2f}" for name, median in zip(names[1:], medians[1:])]
+print(f"| {sys.argv[1]} | {medians[0] * 1000:.1f} ms | {', '.join(cells)} |")
 PY
 }
 
@@ -66,10 +73,10 @@ compare '1 GiB from a file' 5 \
     "$proto ftp-put --direct --force $work/site/large $url/in/up" \
     "curl -s -T $work/site/large $url/in/up" \
     "lftp -c '$quiet; put $work/site/large -o $url/in/up'"
-compare 'a tree of 2,000 files of 4 KiB, one connection' 5 \
+compare 'a tree of 2,000 files of 4 KiB, one connection' 15 \
     "$proto ftp-mirror $url/many $work/here/a" \
     "lftp -c '$quiet; mirror $url/many $work/here/b'" \
     "wget -q -r -nH -P $work/here/c $url/many"
-compare 'the same, four connections' 5 \
+compare 'the same, four connections' 15 \
     "$proto ftp-mirror -j 4 $url/many $work/here/a" \
     "lftp -c '$quiet; mirror --parallel=4 $url/many $work/here/b'"

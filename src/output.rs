@@ -543,6 +543,24 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_begun_apart_from_one_that_has_the_name_of_its_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        for end in [".part", ".part.json"] {
+            fs::write(with_suffix(&name, end), "mine").unwrap();
+        }
+        PartFile::begin_apart(&name, true).unwrap().interrupted();
+        let mut part = PartFile::begin_apart(&name, true).unwrap();
+        part.file().write_all(b"text").unwrap();
+        part.commit().unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"text");
+        assert_eq!(names(folder.path()), ["a", "a.part", "a.part.json"]);
+        for end in [".part", ".part.json"] {
+            assert_eq!(fs::read(with_suffix(&name, end)).unwrap(), b"mine");
+        }
+    }
+
+    #[test]
     fn a_stale_temporary_file_is_in_nobodys_way() {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join("a");

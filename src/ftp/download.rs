@@ -61,6 +61,11 @@ impl Remote {
         }
     }
 
+    /// Whether it is known to be so small that it rather comes anew.
+    fn is_small(&self) -> bool {
+        self.size.is_some_and(|size| size < WORTH_RESUMING)
+    }
+
     /// What tells another content from this one: the exact time of its change.
     fn validator(&self) -> Option<String> {
         let exact =
@@ -124,7 +129,9 @@ impl Downloads<'_> {
         if self.checksum == Some(Checksum::Server) && !session.offers_hash() {
             return Err(no_digest(session));
         }
-        let earlier = match (self.resume || goes_on) && !remote.has_no_part {
+        // Of a small file nothing is left that could be gone on with.
+        let has_part = !remote.is_small() && !remote.has_no_part;
+        let earlier = match (self.resume || goes_on) && has_part {
             true => PartFile::resume(place, self.force)?,
             false => None,
         };
@@ -230,8 +237,7 @@ impl Downloads<'_> {
         if remote.has_no_part {
             return PartFile::begin_apart(place, self.force);
         }
-        let is_small = remote.size.is_some_and(|size| size < WORTH_RESUMING);
-        if is_small || self.kind == Type::Ascii || remote.validator().is_none() {
+        if remote.is_small() || self.kind == Type::Ascii || remote.validator().is_none() {
             return PartFile::begin_small(place, self.force);
         }
         let mut part = PartFile::begin(place, self.force)?;

@@ -143,15 +143,11 @@ fn nobody(peer: &str, why: String) -> Error {
 }
 
 fn begin(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Attempt> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if let Some(local) = bind {
         socket.bind(&SocketAddr::new(local, 0).into())?;
     }
-    socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
         Ok(()) => {}
         Err(error)
@@ -190,8 +186,9 @@ fn wait(attempts: &mut Vec<Attempt>, failures: &mut Failures, until: Instant) ->
 }
 
 fn finish(attempt: Attempt) -> io::Result<(TcpStream, SocketAddr)> {
-    attempt.socket.set_nonblocking(false)?;
-    Ok((attempt.socket.into(), attempt.address))
+    let stream = TcpStream::from(attempt.socket);
+    stream.set_nonblocking(false)?;
+    Ok((stream, attempt.address))
 }
 
 #[cfg(test)]
