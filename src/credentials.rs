@@ -24,13 +24,13 @@ pub struct CredentialArgs {
     /// Password in the first line of a file
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// Password in the first line that a command prints
+    /// Password in the first line that a command prints; its words are taken apart as a shell does, and no shell runs it
     #[arg(long, value_name = "COMMAND")]
     pub password_command: Option<String>,
     /// User and password from ~/.netrc (or $NETRC), by exact host and login
     #[arg(long)]
     pub netrc: bool,
-    /// OAuth token in the first line that a command prints
+    /// OAuth token in the first line that a command prints, which is run in the same way
     #[arg(long, value_name = "COMMAND")]
     pub token_command: Option<String>,
     /// Use this mechanism and no other

@@ -1,10 +1,17 @@
 //! What the IMAP commands share: the way to an account, and which messages are meant.
 
-use proto_imap::{Client, Flag, Key, Mailbox, Method, Search, Selected, Session, Target, UidSet};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use proto_imap::{
+    Client, Flag, Key, Mailbox, Method, Search, Selected, Session, Target, UidSet, Watch,
+};
 use proto_transport::escape::escaped;
 use proto_transport::{without_password, Connector, Error, Refusal, Result, Security};
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::fetching;
 use crate::imap_terms::search;
 use crate::login::{is_private, login, no_mechanism, secured, Login, UpgradeArgs};
@@ -31,7 +38,14 @@ pub struct Service {
     is_private: bool,
     compress: bool,
     is_quiet: bool,
+    /// Alerts that were shown.
+    shown: RefCell<HashSet<String>>,
+    /// The server offers IDLE and said no to it.
+    refuses_idle: Cell<bool>,
 }
+
+/// Alerts that are remembered: of more, the same may be shown again.
+const REMEMBERED: usize = 100;
 
 impl Service {
     /// The way to the account that `target` names, with the security that its use asks for.
@@ -39,8 +53,8 @@ impl Service {
         let connector = common.connector(&IMAP)?;
         let login = login(common, target.url(), &target.endpoint)?;
         let method = login.as_ref().and_then(|login| login.mechanism.as_deref());
-        let method = method
-            .map(|name| Method::from_name(name).ok_or_else(|| no_mechanism(name, &["LOGIN"])));
+        let method =
+            method.map(|name| Method::from_name(name).ok_or_else(|| no_mechanism(name, &[])));
         // Without a user, only a server that has us logged in already will do; that too is private.
         let endpoint = secured(&target.endpoint, common, &args.upgrade, true, &connector)?;
         Ok(Service {
@@ -51,6 +65,8 @@ impl Service {
             login,
             compress: args.compress,
             is_quiet: common.looking.quiet,
+            shown: RefCell::default(),
+            refuses_idle: Cell::new(false),
         })
     }
 
@@ -87,7 +103,8 @@ impl Service {
     /// Connects, upgrades where that is asked for, and logs in.
     pub fn open(&self, record: &mut Record) -> Result<Session> {
         let mut client = self.connector.once_more(|| self.reach(record))?;
-        self.show(client.take_alerts());
+        let is_encrypted = client.connection().is_encrypted();
+        self.show(client.take_alerts(), is_encrypted);
         let mut session = match &self.login {
             Some(login) => client.log_in(&login.credentials, self.method, self.is_private)?,
             None if client.is_preauthenticated() => client.enter(self.is_private)?,
@@ -102,6 +119,11 @@ impl Service {
         }
         self.tell(&mut session);
         Ok(session)
+    }
+
+    /// The same as often as `--retry` says, for commands that must not do again what comes then.
+    pub fn open_patiently(&self, record: &mut Record, common: &CommonArgs) -> Result<Session> {
+        retrying(common, crate::note, |_| self.open(record))
     }
 
     /// Opens the mailbox that the URL names, to look at it or to change it. Where the URL tells
@@ -137,18 +159,56 @@ impl Service {
 
     /// Shows what the server wants users to see (RFC 9051 section 7.1), and what was passed over.
     pub fn tell(&self, session: &mut Session) {
-        self.show(session.take_alerts());
+        let is_encrypted = session.connection().is_encrypted();
+        self.show(session.take_alerts(), is_encrypted);
         for note in session.take_notes() {
             crate::warn(&note);
         }
     }
 
-    fn show(&self, alerts: Vec<String>) {
+    /// Shows each text once, however often the server says it.
+    fn show(&self, alerts: Vec<String>, is_encrypted: bool) {
         if self.is_quiet {
             return;
         }
+        let who = match is_encrypted {
+            true => "the server says",
+            // RFC 9051 section 7.1: such alerts are marked.
+            false => {
+                "the server says, in the clear, so that anybody on the way could have written it"
+            }
+        };
+        let mut shown = self.shown.borrow_mut();
         for alert in alerts {
-            crate::note(&format!("the server says: {}", escaped(alert.as_bytes())));
+            if shown.len() >= REMEMBERED {
+                shown.clear();
+            }
+            if shown.insert(alert.clone()) {
+                crate::note(&format!("{who}: {}", escaped(alert.as_bytes())));
+            }
+        }
+    }
+
+    /// Waits for news by IDLE ([`Session::idle`]); `false` where the server does not offer it, or
+    /// offers it and says no: then it is to be asked now and then.
+    pub fn idle(
+        &self,
+        session: &mut Session,
+        time: Duration,
+        told: &mut Watch<'_>,
+    ) -> Result<bool> {
+        if self.refuses_idle.get() || !session.capabilities().offers("IDLE") {
+            return Ok(false);
+        }
+        match session.idle(time, told) {
+            Err(error @ Error::Refused { .. }) if session.is_open() => {
+                self.refuses_idle.set(true);
+                if !self.is_quiet {
+                    crate::warn(&format!("{error}; it is asked now and then instead"));
+                }
+                Ok(false)
+            }
+            result => result.map(|()| true),
         }
     }
 }
@@ -171,7 +231,8 @@ pub fn mailbox_of(target: &Target) -> Result<&Mailbox> {
 /// How messages are chosen, but by UID.
 #[derive(clap::Args, Clone, Default)]
 pub struct ChoiceArgs {
-    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help)
+    /// Messages that are like this, such as: --search from:alice unseen (see imap-search --help);
+    /// every word up to the next option or -- is a term
     #[arg(long, value_name = "TERM", num_args = 1..)]
     pub search: Vec<String>,
 }
@@ -191,6 +252,12 @@ impl Choice {
     /// What was asked for: by UID, in the command line or else in the URL, by terms, and in the
     /// search of the URL. All of it must be true of a message.
     pub fn new(uids: Option<&UidSet>, terms: &[String], target: &Target) -> Result<Choice> {
+        if let Some(word) = terms.iter().find(|word| UidSet::parse(word).is_ok()) {
+            return Err(Error::illegal(format!(
+                "{word} is no term: uid:{word} names messages, and text:{word} looks for it in \
+                 them; UIDs by themselves stand before --search"
+            )));
+        }
         let found = search(terms, target.search.as_deref())?;
         let uids = uids.or(target.uids.as_ref()).cloned();
         Ok(Choice {

@@ -132,7 +132,7 @@ fn with_value(name: &str, value: &str, word: &str) -> Result<Key> {
         "text" => Key::Text(text()),
         "header" => {
             let (name, value) = value.split_once('=').unwrap_or((value, ""));
-            Key::Header(name.to_owned(), value.to_owned())
+            Key::Header(field_name(name)?, value.to_owned())
         }
         "since" => Key::Since(date(value)?),
         "before" => Key::Before(date(value)?),
@@ -156,6 +156,18 @@ fn with_value(name: &str, value: &str, word: &str) -> Result<Key> {
             )))
         }
     })
+}
+
+/// `field-name = 1*ftext`: printable ASCII without a colon (RFC 5322 section 3.6.8).
+fn field_name(name: &str) -> Result<String> {
+    let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+    match !name.is_empty() && name.bytes().all(is_name) {
+        true => Ok(name.to_owned()),
+        false => Err(Error::illegal(format!(
+            "{name:?} is no name of a header field; the term is written header:NAME=WORDS, such as \
+             header:List-Id=rust"
+        ))),
+    }
 }
 
 fn keyword(name: &str) -> Result<Flag> {
@@ -284,14 +296,17 @@ mod tests {
             &["\u{e4}"],
             &["subject:a\r\nx LOGOUT"],
             &["header:a\0=b"],
+            &["header:Subject:audit"],
+            &["header:=audit"],
+            &["header:two words=audit"],
+            &["header:Ü"],
         ] {
             let error = keys(wrong).err();
             assert!(matches!(error, Some(Error::Illegal { .. })), "{wrong:?}");
         }
-        assert!(keys(&["hello"])
-            .unwrap_err()
-            .to_string()
-            .contains("text:hello"));
+        let told = |word| keys(&[word]).unwrap_err().to_string();
+        assert!(told("hello").contains("text:hello"));
+        assert!(told("header:Subject:audit").contains("header:NAME=WORDS"));
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Login {
     }
 }
 
-/// The error of a name that no mechanism has. `others` are those that the protocol has of its own.
+/// The error of a name that no mechanism has. `others` are what the protocol has of its own beside
+/// the mechanisms of SASL.
 pub fn no_mechanism(name: &str, others: &[&str]) -> Error {
     let all = SaslMechanism::all().iter().map(|one| one.name());
     let all: Vec<&str> = others.iter().copied().chain(all).collect();

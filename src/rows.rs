@@ -15,6 +15,8 @@ pub struct Rows {
     items: Vec<Value>,
     /// Lines that are not written yet.
     held: String,
+    /// No row was added.
+    is_empty: bool,
 }
 
 impl Rows {
@@ -26,6 +28,7 @@ impl Rows {
             is_quiet: false,
             items: Vec::new(),
             held: String::new(),
+            is_empty: true,
         }
     }
 
@@ -58,6 +61,7 @@ impl Rows {
         text: impl FnOnce() -> String,
         item: impl FnOnce() -> Value,
     ) -> Result<()> {
+        self.is_empty = false;
         let is_shown = self.is_json && !self.is_quiet;
         let item = (is_shown || self.keeps).then(item);
         match &item {
@@ -79,6 +83,11 @@ impl Rows {
     pub fn write(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
         io::stdout().write_all(held.as_bytes()).map_err(failed)
+    }
+
+    /// Whether no row was added yet, so that a command can begin again.
+    pub fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// What the report holds.

@@ -447,3 +447,21 @@ fn a_large_message_streams() {
         .unwrap();
     assert!(peak < MOST_MEMORY, "{peak} KiB");
 }
+
+/// The way there is tried again; what may be there is not added again.
+#[test]
+fn only_the_login_is_tried_again() {
+    let folder = folder();
+    write(folder.path(), "one.eml", b"A: 1\n", 0);
+    for (rule, code, times) in [
+        ("connect count=1 reply=BYE busy", 0, 1),
+        ("append count=1 drop", 79, 1),
+    ] {
+        let mut server = imap_of(&[]);
+        server.rules.push(rule.parse().unwrap());
+        let imap = Imap::with(server, Options::default());
+        let run = append(&imap, folder.path(), &["one.eml", "--retry", "1"]).exits(code);
+        assert_eq!(run.stderr.contains("trying again"), code == 0, "{rule}");
+        assert_eq!(imap.heard_of("APPEND").len(), times, "{rule}");
+    }
+}

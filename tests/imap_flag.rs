@@ -147,3 +147,35 @@ fn thousands_are_marked() {
         .iter()
         .all(|message| message.flags.contains("\\Seen")));
 }
+
+#[test]
+fn any_number_of_uids_can_be_named() {
+    let imap = Imap::of(&vec![&b"A: b\n"[..]; 1_000]);
+    let odd: Vec<String> = (0..500).map(|n| (2 * n + 1).to_string()).collect();
+    let run = flag(&imap, &[&odd.join(","), "--add", "\\Seen"]).exits(0);
+    assert_eq!(run.text().lines().count(), 500);
+    assert!(imap.heard_of("UID SEARCH").len() > 1);
+    assert!(imap.heard().iter().all(|line| line.len() < 4_500));
+    let messages = imap.messages("INBOX");
+    let is_as_wanted = |(index, message): (usize, &proto_mock::mailbox::Message)| {
+        message.flags.contains("\\Seen") == (index % 2 == 0)
+    };
+    assert!(messages.iter().enumerate().all(is_as_wanted));
+}
+
+/// The way there is tried again; what may be done is not done again.
+#[test]
+fn only_the_login_is_tried_again() {
+    let options = ["1", "--add", "\\Seen", "--retry", "1"];
+    for rule in [
+        "connect count=1 reply=BYE busy",
+        "login count=1 reply=NO [UNAVAILABLE] later",
+    ] {
+        let imap = with(&[rule], &[]);
+        flag(&imap, &options).exits(0).says("trying again");
+        assert_eq!(all_flags(&imap)[0], "\\Seen");
+    }
+    let imap = with(&["store count=1 drop"], &[]);
+    flag(&imap, &options).exits(75);
+    assert_eq!(imap.heard_of("UID STORE").len(), 1);
+}

@@ -129,6 +129,43 @@ fn patterns_choose() {
     }
 }
 
+/// A URL names one mailbox, whatever LIST makes of its name.
+#[test]
+fn a_name_in_the_url_is_no_pattern() {
+    for without in [&[][..], &["LIST-EXTENDED", "IMAP4rev2"]] {
+        let imap = filled(without);
+        for name in ["a*", "a%", "ab", "a/b"] {
+            imap.fill(name, &[]);
+        }
+        assert_eq!(names(&imap, &[&imap.url("a*")]), ["a*"]);
+        assert_eq!(names(&imap, &[&imap.url("a%25")]), ["a%"]);
+        proto(&["imap-list", &imap.url("S*")])
+            .exits(69)
+            .says("there is no mailbox S*");
+    }
+}
+
+/// As long as nothing was shown, everything can be done again.
+#[test]
+fn what_may_pass_is_tried_again() {
+    for rule in [
+        "connect count=1 reply=BYE busy",
+        "login count=1 reply=NO [UNAVAILABLE] later",
+        "list count=1 drop",
+    ] {
+        let mut server = imap_of(&[LETTER]);
+        server.rules.push(rule.parse().unwrap());
+        let imap = Imap::with(server, Options::default());
+        let run = proto(&["imap-list", &imap.url("INBOX"), "--retry", "1"]).exits(0);
+        assert_eq!(run.says("trying again").text().lines().count(), 1, "{rule}");
+    }
+    let mut server = imap_of(&[LETTER]);
+    server.rules.push("connect reply=BYE busy".parse().unwrap());
+    let imap = Imap::with(server, Options::default());
+    let run = proto(&["imap-list", &imap.url(""), "--retry", "1"]).exits(75);
+    assert_eq!(run.stderr.matches("trying again").count(), 1);
+}
+
 #[test]
 fn tls_and_the_upgrade_to_it() {
     let ca = authority();
@@ -165,7 +202,9 @@ fn every_way_of_logging_in() {
         assert_eq!(imap.imap.violations(), [""; 0], "{mechanism}");
     }
     let imap = Imap::of(&[]);
-    proto(&["imap-list", &imap.url(""), "--auth", "x"]).exits(64);
+    let run = proto(&["imap-list", &imap.url(""), "--auth", "x"]).exits(64);
+    let names = run.stderr.split([' ', ',', '\n']);
+    assert_eq!(names.filter(|name| *name == "LOGIN").count(), 1);
     let nobody = imap.url("").replace("fred:pencil@", "");
     proto(&["imap-list", &nobody])
         .exits(64)

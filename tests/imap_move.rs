@@ -94,6 +94,94 @@ fn a_copy_stays_where_it_was() {
 }
 
 #[test]
+fn options_stand_anywhere() {
+    let imap = with(&[], &[]);
+    let url = imap.url("INBOX");
+    for words in [
+        &["imap-move", "--copy", &*url, "1", "Other"][..],
+        &["imap-move", &*url, "--copy", "1", "Other"],
+        &["imap-move", &*url, "1", "--copy", "Other"],
+        &["imap-move", &*url, "1", "Other", "--copy"],
+        &[
+            "imap-move",
+            &*url,
+            "--search",
+            "header:A=1",
+            "--copy",
+            "1",
+            "Other",
+        ],
+        &[
+            "imap-move",
+            &*url,
+            "1",
+            "--search",
+            "header:A=1",
+            "--copy",
+            "Other",
+        ],
+        &[
+            "imap-move",
+            &*url,
+            "1",
+            "--search",
+            "header:A=1",
+            "--copy",
+            "--",
+            "Other",
+        ],
+    ] {
+        let run = proto(words).exits(0);
+        assert!(run.text().starts_with("copied        1 "), "{words:?}");
+    }
+    assert_eq!(imap.uids("Other").len(), 8);
+}
+
+/// --search takes words until an option comes, and so a mailbox behind it.
+#[test]
+fn a_mailbox_that_a_search_took_is_asked_for() {
+    let imap = with(&[], &[]);
+    imap.fill("draft", &[]);
+    for (words, told) in [
+        (
+            &["--search", "deleted", "Other"][..],
+            "MAILBOX stands before it, or behind --",
+        ),
+        (
+            &["--search", "deleted", "draft"],
+            "MAILBOX stands before it, or behind --",
+        ),
+        (
+            &["4", "--search", "undraft", "draft"],
+            "4 MAILBOX stand before it",
+        ),
+        (&["4"], "to which mailbox?"),
+        (&[], "to which mailbox?"),
+        (&["Other", "--search", "deleted", "1-3"], "uid:1-3"),
+    ] {
+        transfer(&imap, words).exits(64).says(told);
+    }
+    assert_eq!(imap.heard(), [""; 0]);
+    // A mailbox may have such a name.
+    transfer(&imap, &["2026", "--create", "--search", "deleted"]).exits(64);
+    transfer(&imap, &["1:*", "2026", "--create", "--search", "deleted"]).exits(0);
+    assert_eq!(imap.uids("2026").len(), 1);
+}
+
+#[test]
+fn the_usage_is_as_it_is_written() {
+    let help = proto(&["imap-move", "--help"]).exits(0).text();
+    assert!(
+        help.contains("\nUsage: proto imap-move [OPTIONS] <URL> [UIDS] <MAILBOX>\n"),
+        "{help}"
+    );
+    assert!(
+        help.contains("  [UIDS]") && help.contains("  [MAILBOX]"),
+        "{help}"
+    );
+}
+
+#[test]
 fn messages_are_chosen_by_url_and_search_too() {
     for (path, options, left) in [
         ("INBOX;UID=2", &["Other"][..], &[1, 3, 4][..]),
@@ -198,4 +286,16 @@ fn thousands_go() {
         (imap.uids("INBOX").len(), imap.uids("Other").len()),
         (0, 5000)
     );
+}
+
+/// The way there is tried again; what may be done is not done again.
+#[test]
+fn only_the_login_is_tried_again() {
+    let options = ["1", "Other", "--retry", "1"];
+    let imap = with(&["connect count=1 reply=BYE busy"], &[]);
+    transfer(&imap, &options).exits(0).says("trying again");
+    assert_eq!(imap.uids("INBOX"), [2, 3, 4]);
+    let imap = with(&["move count=1 drop"], &[]);
+    transfer(&imap, &options).exits(75);
+    assert_eq!(imap.heard_of("UID MOVE").len(), 1);
 }

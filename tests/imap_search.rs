@@ -91,6 +91,10 @@ fn mistakes_are_told_before_anybody_is_called() {
         &["since:2024-02-30"],
         &["from:a\r\nx LOGOUT"],
         &["keyword:a b"],
+        &["header:Subject:audit"],
+        &["header:=audit"],
+        &["--raw", ""],
+        &["--raw", " "],
         &["--raw", "SUBJECT {3}"],
         &["--raw", "ALL\r\nx LOGOUT"],
         &["--raw", "ALL {3+}"],
@@ -192,6 +196,48 @@ fn orders_are_those_of_the_server() {
     search(&imap, &["--sort", "size"])
         .exits(69)
         .says("does not offer SORT");
+}
+
+/// Dovecot refuses a line that is too long, and others hang up (RFC 7162 section 4).
+#[test]
+fn any_number_of_uids_is_looked_for() {
+    let letters = (0..1_000).map(|n| format!("A: {}\n", "b".repeat(1_000 - n)));
+    let letters: Vec<String> = letters.collect();
+    let letters: Vec<&[u8]> = letters.iter().map(String::as_bytes).collect();
+    let odd: Vec<String> = (0..500).map(|n| (2 * n + 1).to_string()).collect();
+    for without in [&[][..], &["ESEARCH", "IMAP4rev2"]] {
+        let mut server = imap_of(&letters);
+        server.without = without.iter().map(|name| (*name).to_owned()).collect();
+        let imap = Imap::with(server, Options::default());
+        let term = format!("uid:{}", odd.join(","));
+        let run = search(&imap, &[&term, "unseen"]).exits(0);
+        assert_eq!(run.text().lines().collect::<Vec<_>>(), odd);
+        let searches = imap.heard_of("UID SEARCH");
+        assert!(searches.len() > 1 && searches.iter().all(|line| line.len() < 4_500));
+        let run = search(&imap, &["--sort", "size", &term]).exits(0);
+        assert_eq!(run.text().lines().rev().collect::<Vec<_>>(), odd);
+        assert_eq!(imap.imap.violations(), [""; 0], "{without:?}");
+    }
+}
+
+/// Rows that were shown cannot be taken back.
+#[test]
+fn what_may_pass_is_tried_again_until_a_row_was_shown() {
+    let letters: Vec<&[u8]> = vec![b"A: b\n"; 300];
+    let run = |rule: &str| {
+        let mut server = imap_of(&letters);
+        server.rules.push(rule.parse().unwrap());
+        let imap = Imap::with(server, Options::default());
+        let run = search(&imap, &["--headers", "--retry", "1"]);
+        (run, imap.heard_of("EXAMINE").len())
+    };
+    for rule in ["search count=1 drop", "fetch=1:* count=1 drop"] {
+        let (run, times) = run(rule);
+        let run = run.exits(0).says("trying again");
+        assert_eq!((run.text().lines().count(), times), (300, 2), "{rule}");
+    }
+    let (run, times) = run("message=250 count=1 drop");
+    assert_eq!((run.exits(75).text().lines().count(), times), (200, 1));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! `proto imap-watch`: what is told of a mailbox as it happens, and when it is over.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
 
-use crate::harness::{command, folder, imap_of, Imap, Run, Running};
+use crate::harness::{command, folder, imap_of, proto, Imap, Run, Running};
 use proto_mock::mailbox::Flags;
 use proto_mock::Options;
 
@@ -105,7 +105,7 @@ fn remove(imap: &Imap, uid: u32) {
     });
 }
 
-/// First words, so that marks like `\Recent` may be there or not.
+/// First words.
 fn words(row: &str) -> Vec<&str> {
     row.split_whitespace().take(2).collect()
 }
@@ -122,7 +122,8 @@ fn what_happens_is_told_with_idle_and_without() {
         imap.fill("INBOX", &[b"From: a@b\nSubject: three\n\nx\n"]);
         let row = watch.row();
         assert_eq!(words(&row), ["new", "3"]);
-        assert!(row.contains("a@b  three"), "{row}");
+        // `\Recent` is no mark of the message.
+        assert!(row.contains("a@b  three") && !row.contains('\\'), "{row}");
         set_flags(&imap, 2, "\\Flagged");
         let row = watch.row();
         assert_eq!(words(&row), ["flags", "2"]);
@@ -239,6 +240,48 @@ fn what_happened_while_the_connection_was_lost_is_told() {
 }
 
 #[test]
+fn a_server_that_says_no_to_idle_is_asked_now_and_then() {
+    for rule in ["idle reply=NO not today", "idle reply=BAD what is that?"] {
+        let imap = with(&[rule, "noop count=1 drop"], &[]);
+        let mut watch = Watch::begin(&imap, &["--poll", "10ms"], "NOOP");
+        imap.fill("INBOX", &[b"Subject: three\n\n"]);
+        assert_eq!(words(&watch.row()), ["new", "3"]);
+        assert_eq!(watch.signal(Signal::INT), Some(0));
+        // It is told once, and the next connection is not tried.
+        let mut said = String::new();
+        watch.said.read_to_string(&mut said).unwrap();
+        assert_eq!(
+            said.matches("asked now and then instead").count(),
+            1,
+            "{said}"
+        );
+        assert!(said.contains("connecting again"), "{said}");
+        assert_eq!(imap.heard_of("IDLE").len(), 1, "{rule}");
+    }
+}
+
+#[test]
+fn what_a_server_wants_users_to_see_is_shown_once() {
+    let rules = [
+        "login reply=OK [ALERT] down at noon",
+        "noop reply=OK [ALERT] down at noon",
+    ];
+    let imap = with(&rules, &["IDLE", "IMAP4rev2"]);
+    let mut watch = Watch::begin(&imap, &["--poll", "10ms"], "NOOP");
+    wait_for(|| imap.heard_of("NOOP").len() > 2);
+    imap.fill("INBOX", &[b"Subject: three\n\n"]);
+    assert_eq!(words(&watch.row()), ["new", "3"]);
+    assert_eq!(watch.signal(Signal::INT), Some(0));
+    let mut said = String::new();
+    watch.said.read_to_string(&mut said).unwrap();
+    assert_eq!(
+        said.matches("the server says: down at noon").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
 fn what_will_not_mend_itself_ends_it() {
     let imap = with(&["login reply=NO [AUTHENTICATIONFAILED] no"], &[]);
     Run::from(watching(&imap, &[]).output().unwrap()).exits(77);
@@ -264,7 +307,7 @@ fn a_command_runs_for_each_new_message() {
     let folder = folder();
     let path = folder.path().join("seen");
     let command = format!(
-        "sh -c 'echo \"$PROTO_MAILBOX $PROTO_UID $PROTO_SUBJECT\" >> {0}; cat >> {0}; \
+        "sh -c 'echo \"$PROTO_MAILBOX $PROTO_UID ($PROTO_FLAGS) $PROTO_SUBJECT\" >> {0}; cat >> {0}; \
          test \"$PROTO_UID\" != 3; exit $(($? * 65))'",
         path.display()
     );
@@ -278,17 +321,39 @@ fn a_command_runs_for_each_new_message() {
     );
     assert_eq!(words(&watch.row()), ["new", "3"]);
     assert_eq!(words(&watch.row()), ["new", "4"]);
-    let expected = "INBOX 3 $(touch x) `y`\nSubject: $(touch x) `y`\n\n\
-                    INBOX 4 four\nSubject: four\n\n";
+    let expected = "INBOX 3 () $(touch x) `y`\nSubject: $(touch x) `y`\n\n\
+                    INBOX 4 () four\nSubject: four\n\n";
     wait_for(|| std::fs::read_to_string(&path).is_ok_and(|seen| seen == expected));
     // One that failed is told, and in the end too.
-    watch.says("taking the message \"3\"");
+    watch.says("running --exec for the message 3: exit status: 65");
     assert_eq!(watch.signal(Signal::INT), Some(69));
     let imap = with(&[], &[]);
     let mut watch = Watch::begin(&imap, &["--exec", "/nonexistent/command"], "IDLE");
     imap.fill("INBOX", &[b"Subject: five\n\n"]);
     assert_eq!(words(&watch.row()), ["new", "3"]);
     assert_eq!(watch.end(), Some(74));
+}
+
+#[test]
+fn the_help_says_how_commands_run_and_where_terms_end() {
+    let help = proto(&["imap-watch", "--help"]).exits(0).text();
+    assert!(
+        help.contains("\nUsage: proto imap-watch [OPTIONS] <URL>\n"),
+        "{help}"
+    );
+    let help: Vec<&str> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    let of = |option: &str| {
+        let (_, text) = help.split_once(&format!(" {option} <")).unwrap();
+        text.split(" --").next().unwrap().to_owned()
+    };
+    for option in ["--exec", "--password-command"] {
+        assert!(of(option).contains("no shell runs it"), "{option}: {help}");
+    }
+    assert!(
+        help.contains("every word up to the next option or -- is one"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -159,6 +159,17 @@ fn without_idle_and_without_top_it_is_looked_for() {
 }
 
 #[test]
+fn a_server_that_says_no_to_idle_is_looked_at_now_and_then() {
+    let way = Way::with(
+        &["deliver delay=200ms"],
+        |_, imap, _| imap.rules.push("idle reply=NO not today".parse().unwrap()),
+        &Options::default(),
+    );
+    way.check("imap", &[]).exits(0);
+    assert_eq!(way.left().len(), 0);
+}
+
+#[test]
 fn logins_and_tls_have_their_place_in_the_timeline() {
     let set = |mta: &mut Mta, _: &mut ImapServer, _: &mut Maildrop| mta.requires_login = true;
     let way = Way::with(&[], set, &tls());

@@ -2,6 +2,7 @@
 //! command, plus sessions, hostile servers, soups of bytes, documents and real servers.
 
 mod completions;
+mod cross_protocol;
 mod demo;
 mod disturbed;
 mod documents;

@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{folder, proto, MockProgram};
-use proto_mock::imap::FLAWS;
-use proto_mock::AUTHORITY;
+use crate::harness::{folder, imap_of, proto, proto_in, Imap, MockProgram};
+use proto_mock::imap::{CAPABILITIES, FLAWS};
+use proto_mock::{Options, AUTHORITY};
 use proto_transport::{Connection, Connector, Endpoint, Security, TlsPolicy};
 
 /// A server that runs, and how to reach it.
@@ -271,9 +271,76 @@ fn lists_and_errors_help() {
         ("--flaw", "none", "bare-lf"),
         ("--without", "none", "SASL-IR"),
         ("--mailbox", "a=x", "COUNTxSIZE"),
-        ("--maildir", "/nonexistent", "no folder"),
+        ("--maildir", "/nonexistent/maildir", "no folder"),
         ("--user", "x", "NAME:PASSWORD"),
     ] {
         proto(&["mock", "imap", option, wrong]).exits(64).says(told);
     }
+}
+
+/// What is hidden is hidden for good: every command finds another way, or can do without it.
+#[test]
+fn every_command_works_without_each_capability() {
+    let mechanisms = ["PLAIN", "SCRAM-SHA-256", "EXTERNAL"].map(|name| format!("AUTH={name}"));
+    let names = CAPABILITIES.map(str::to_owned).into_iter();
+    std::thread::scope(|scope| {
+        for name in names.chain(mechanisms) {
+            scope.spawn(move || every_command_works_without(&name));
+        }
+    });
+}
+
+fn every_command_works_without(name: &str) {
+    let mut server = imap_of(&[b"Subject: one\n\n1\n", b"Subject: two\n\n2\n"]);
+    server.without.push(name.to_owned());
+    server.users.push(("fred".to_owned(), "pencil".to_owned()));
+    let imap = Imap::with(server, Options::default());
+    imap.fill("Entw\u{fc}rfe", &[]);
+    let folder = folder();
+    fs::write(
+        folder.path().join("gr\u{fc}n.eml"),
+        "Subject: gr\u{fc}n\n\n3\n",
+    )
+    .unwrap();
+    let run = |words: &[&str]| {
+        let (command, words) = words.split_first().unwrap();
+        let mailbox = if *command == "imap-list" { "" } else { "INBOX" };
+        let url = imap.url(mailbox);
+        let words = [&[*command, &*url], words].concat();
+        let run = proto_in(
+            folder.path(),
+            &[&words[..], &["--deadline", "60s"]].concat(),
+        );
+        assert_eq!(run.code, 0, "{name} {words:?}: {}", run.stderr);
+        run.text()
+    };
+    let list = run(&["imap-list"]);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    let rows: Vec<Vec<String>> = list.lines().map(words).collect();
+    assert_eq!(rows[0][..2], ["0", "0"], "{name}: {list}");
+    assert_eq!(rows[0][4], "Entw\u{fc}rfe", "{name}: {list}");
+    assert_eq!(rows[1][..2], ["2", "2"], "{name}: {list}");
+    assert_eq!(run(&["imap-list", "--subscribed"]), "", "{name}");
+    assert_eq!(run(&["imap-search", "subject:two"]), "2\n", "{name}");
+    run(&["imap-append", "gr\u{fc}n.eml"]);
+    run(&["imap-fetch", "--maildir", "mail", "--state", "state"]);
+    assert_eq!(
+        fs::read_dir(folder.path().join("mail/new"))
+            .unwrap()
+            .count(),
+        3,
+        "{name}"
+    );
+    run(&["imap-flag", "2", "--add", "\\Flagged"]);
+    assert!(imap.flags("INBOX", 2).contains("\\Flagged"), "{name}");
+    let row = run(&["imap-watch", "--until", "subject:one"]);
+    assert!(
+        row.starts_with("match") && row.contains("  one"),
+        "{name}: {row}"
+    );
+    run(&["imap-move", "--copy", "1", "Entw\u{fc}rfe"]);
+    run(&["imap-move", "2", "Entw\u{fc}rfe"]);
+    assert_eq!(imap.uids("INBOX"), [1, 3], "{name}");
+    assert_eq!(imap.uids("Entw\u{fc}rfe"), [1, 2], "{name}");
+    assert_eq!(imap.imap.violations(), [""; 0], "{name}");
 }

@@ -93,7 +93,7 @@ fn append(
     doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(doings.record)?;
+    let mut session = service.open_patiently(doings.record, &args.common)?;
     enable_utf8(&mut session)?;
     doings.record.stage = Stage::Transfer;
     let progress = Progress::new(args.common.looking.quiet, messages.len());

@@ -20,6 +20,9 @@ use crate::imap::{
 /// A row holds the UID of a message and the flags that it has then. Flags are \Seen, \Answered, \Flagged, \Deleted and \Draft, and words
 /// such as $Junk.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "proto imap-flag [OPTIONS] <URL> [UIDS] <--add <FLAG>|--remove <FLAG>|--set <FLAG>>"
+)]
 pub struct Args {
     /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX; ;UID=7 and a search in it name messages
     url: String,
@@ -107,7 +110,7 @@ fn change(
     doings: &mut Doings<'_>,
 ) -> Result<()> {
     let service = Service::new(target, &args.imap, &args.common)?;
-    let mut session = service.open(doings.record)?;
+    let mut session = service.open_patiently(doings.record, &args.common)?;
     let selected = service.enter(&mut session, Access::Change)?;
     check(&session, &selected, changes)?;
     let found = choice.find(&mut session)?;

@@ -6,6 +6,7 @@ use proto_transport::{Error, Refusal, Result};
 use serde_json::{json, Value};
 
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::imap::{reported, Doings, ImapArgs, Service};
 
 /// Show the mailboxes of an account, and how much is in them.
@@ -40,12 +41,17 @@ pub fn run(args: &Args) -> Result<u8> {
         ));
     }
     reported("imap-list", &target, args.json, &args.common, |doings| {
-        list(args, &target, doings)
+        let service = Service::new(&target, &args.imap, &args.common)?;
+        retrying(&args.common, crate::note, |this| {
+            let result = list(args, &service, doings);
+            this.is_last = !doings.rows.is_empty();
+            result
+        })
     })
 }
 
-fn list(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
-    let service = Service::new(target, &args.imap, &args.common)?;
+fn list(args: &Args, service: &Service, doings: &mut Doings<'_>) -> Result<()> {
+    let target = service.target();
     let mut session = service.open(doings.record)?;
     let name = target.mailbox.as_ref().map_or("", |mailbox| mailbox.name());
     let (reference, patterns) = match args.patterns.as_slice() {
@@ -58,9 +64,14 @@ fn list(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
         status: items(&session),
         special_use: true,
     };
-    let found = session.list(reference, &patterns, &options)?;
+    let mut found = session.list(reference, &patterns, &options)?;
     service.tell(&mut session);
-    let is_missing = found.is_empty() && args.patterns.is_empty() && !name.is_empty();
+    let is_one = args.patterns.is_empty() && !name.is_empty();
+    // What LIST takes for a pattern is the name of a mailbox here.
+    if is_one && name.contains(['*', '%']) {
+        found.retain(|listing| Some(&listing.mailbox) == target.mailbox.as_ref());
+    }
+    let is_missing = found.is_empty() && is_one;
     for listing in &found {
         doings.rows.hold(|| row(listing), || item(listing))?;
     }

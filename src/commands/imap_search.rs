@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use clap::ValueEnum;
-use proto_imap::{Attributes, Fetch, Fetched, Item, SectionItem, Session, Target, UidSet};
+use proto_imap::{Attributes, Fetch, Fetched, Item, Key, SectionItem, Session, Target, UidSet};
 use proto_transport::escape::escaped;
 use proto_transport::Result;
 use serde_json::json;
@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::pop3_list::{add_summary, shown};
 use crate::cli::CommonArgs;
+use crate::download::retrying;
 use crate::imap::{flag_names, mailbox_of, reported, Access, Choice, Doings, ImapArgs, Service};
 use crate::imap_terms::TERMS_HELP;
 use crate::mail::Summary;
@@ -75,6 +76,8 @@ pub fn run(args: &Args) -> Result<u8> {
     let mut target = Target::parse(&args.url)?;
     mailbox_of(&target)?;
     if let Some(raw) = &args.raw {
+        // Each makes sense by itself.
+        Key::raw(raw)?;
         target.search = Some(match target.search.take() {
             Some(search) => format!("{search} {raw}"),
             None => raw.clone(),
@@ -82,12 +85,16 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     let choice = Choice::new(None, &args.terms, &target)?;
     reported("imap-search", &target, args.json, &args.common, |doings| {
-        search(args, &target, &choice, doings)
+        let service = Service::new(&target, &args.imap, &args.common)?;
+        retrying(&args.common, crate::note, |this| {
+            let result = search(args, &service, &choice, doings);
+            this.is_last = !doings.rows.is_empty();
+            result
+        })
     })
 }
 
-fn search(args: &Args, target: &Target, choice: &Choice, doings: &mut Doings<'_>) -> Result<()> {
-    let service = Service::new(target, &args.imap, &args.common)?;
+fn search(args: &Args, service: &Service, choice: &Choice, doings: &mut Doings<'_>) -> Result<()> {
     let mut session = service.open(doings.record)?;
     service.enter(&mut session, Access::Look)?;
     let order = match args.sort {

@@ -20,10 +20,9 @@ use serde_json::json;
 use self::watched::{Heard, Watched};
 use crate::cli::CommonArgs;
 use crate::commands::pop3_list::{add_summary, shown};
-use crate::download::retrying;
 use crate::ending::Ending;
 use crate::exit_code::exit_code;
-use crate::imap::{mailbox_of, reported, Access, Doings, ImapArgs, Service};
+use crate::imap::{flag_names, mailbox_of, reported, Access, Doings, ImapArgs, Service};
 use crate::imap_terms::search;
 use crate::mail::Summary;
 use crate::report::Stage;
@@ -36,18 +35,20 @@ use crate::units::duration;
 /// goes on until a signal, or until --deadline. A lost connection is made again, and what has
 /// happened since is told.
 #[derive(clap::Args)]
+#[command(override_usage = "proto imap-watch [OPTIONS] <URL>")]
 pub struct Args {
     /// The mailbox: imap://user@host/INBOX, imaps:// or host[:port]/INBOX
     url: String,
     /// End when a message is like this, with status 75 if --deadline or a signal comes first;
-    /// the terms are those of imap-search
+    /// the terms are those of imap-search, and every word up to the next option or -- is one
     #[arg(long, value_name = "TERM", num_args = 1..)]
     until: Vec<String>,
     /// Run a command for each new message: it reads the header on stdin, and finds PROTO_UID,
-    /// PROTO_UIDVALIDITY, PROTO_MAILBOX, PROTO_FLAGS, PROTO_FROM and PROTO_SUBJECT in its environment
+    /// PROTO_UIDVALIDITY, PROTO_MAILBOX, PROTO_FLAGS, PROTO_FROM and PROTO_SUBJECT in its environment.
+    /// Its words are taken apart as a shell does, and no shell runs it: sh -c '...' is one
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
-    /// Ask so often where the server offers no IDLE
+    /// Ask so often where the server offers no IDLE, or says no to it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     poll: Duration,
     /// Begin IDLE anew so often; servers end it after 30 minutes
@@ -89,7 +90,7 @@ fn watch(args: &Args, target: &Target, doings: &mut Doings<'_>) -> Result<()> {
     let exec = args.exec.as_deref();
     let mut watching = Watching {
         args,
-        service: Service::new(target, &args.imap, &args.common)?,
+        service: &Service::new(target, &args.imap, &args.common)?,
         until: match has_end {
             true => Some(search(&args.until, target.search.as_deref())?),
             false => None,
@@ -131,7 +132,7 @@ enum Outcome {
 
 struct Watching<'a, 'd> {
     args: &'a Args,
-    service: Service,
+    service: &'a Service,
     until: Option<Search>,
     exec: Option<Deliver>,
     mailbox: &'a str,
@@ -164,11 +165,8 @@ impl Watching<'_, '_> {
     /// Watches, over as many connections as it takes.
     fn watch(&mut self) -> Result<Outcome> {
         let common = &self.args.common;
-        let mut first = None;
-        retrying(common, crate::note, |_| {
-            first = Some(self.service.open(self.doings.record)?);
-            Ok(())
-        })?;
+        let session = self.service.open_patiently(self.doings.record, common)?;
+        let mut first = Some(session);
         let mut pause = Duration::from_secs(1);
         loop {
             let opened = match first.take() {
@@ -283,20 +281,19 @@ impl Watching<'_, '_> {
             if self.is_late() {
                 return Ok(Some(Outcome::Late));
             }
-            if session.capabilities().offers("IDLE") {
-                let time = self.left(self.args.renew);
-                let mut is_signal = false;
-                session.idle(time, &mut |event| {
-                    if let Some(event) = event {
-                        is_due |= self.hear(event)?;
-                    }
-                    is_signal |= self.ending.has_come();
-                    Ok(!is_due && !is_signal && !self.is_late())
-                })?;
-                if is_signal {
-                    return Ok(Some(Outcome::Signal));
+            let (service, time) = (self.service, self.left(self.args.renew));
+            let mut is_signal = false;
+            let is_idle = service.idle(session, time, &mut |event| {
+                if let Some(event) = event {
+                    is_due |= self.hear(event)?;
                 }
-            } else {
+                is_signal |= self.ending.has_come();
+                Ok(!is_due && !is_signal && !self.is_late())
+            })?;
+            if is_signal {
+                return Ok(Some(Outcome::Signal));
+            }
+            if !is_idle && !is_due {
                 if self.ending.wait(Some(self.left(self.args.poll))) {
                     return Ok(Some(Outcome::Signal));
                 }
@@ -321,7 +318,7 @@ impl Watching<'_, '_> {
             }
             Heard::Flags(uid, flags) => {
                 let text = || format!("{:10}  {uid:10}  {}", "flags", words(&flags));
-                let item = || json!({"event": "flags", "uid": uid, "flags": names(&flags)});
+                let item = || json!({"event": "flags", "uid": uid, "flags": flag_names(&flags)});
                 self.doings.rows.add(text, item)?;
                 // It may be what is waited for.
                 Ok(self.until.is_some())
@@ -374,7 +371,7 @@ impl Watching<'_, '_> {
             row.trim_end().to_owned()
         };
         let item = || {
-            let mut item = json!({"event": event, "uid": uid, "flags": names(flags)});
+            let mut item = json!({"event": event, "uid": uid, "flags": flag_names(flags)});
             add_summary(&mut item, summary);
             item
         };
@@ -440,7 +437,18 @@ impl Watching<'_, '_> {
         ]);
         match exec.end() {
             Ok(_) => Ok(()),
-            Err(error @ Error::Refused { .. }) => {
+            Err(Error::Refused {
+                peer,
+                reply,
+                refusal,
+                ..
+            }) => {
+                let error = Error::Refused {
+                    peer,
+                    doing: format!("running --exec for the message {}", new.uid),
+                    reply,
+                    refusal,
+                };
                 crate::tell(&error);
                 self.doings.codes.push(exit_code(&error));
                 Ok(())
@@ -460,10 +468,6 @@ impl New {
     }
 }
 
-fn names(flags: &[Flag]) -> Vec<&str> {
-    flags.iter().map(Flag::as_str).collect()
-}
-
 fn words(flags: &[Flag]) -> String {
-    names(flags).join(" ")
+    flag_names(flags).join(" ")
 }

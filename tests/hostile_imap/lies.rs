@@ -158,8 +158,8 @@ fn answers_that_do_not_belong_are_not_believed() {
             &[65, 75],
         ),
         // APPEND with LITERAL+ waits for nothing, and takes no go-ahead for a yes.
-        (&[("APPEND", b"+ go on\r\n")], COMMANDS[4], &[76]),
-        (&[("APPEND", b"x NO\r\n")], COMMANDS[4], &[76]),
+        (&[("APPEND", b"+ go on\r\n")], COMMANDS[4], &[79]),
+        (&[("APPEND", b"x NO\r\n")], COMMANDS[4], &[79]),
         (
             &[("UID MOVE", b"* OK [COPYUID 7 1:3 1:9]\r\nTAG OK\r\n")],
             COMMANDS[6],

@@ -102,11 +102,12 @@ impl std::fmt::Display for Told {
 pub struct Capabilities(Vec<String>);
 
 /// What a server of IMAP4rev2 can do without saying so (RFC 9051 appendix E).
-const REV2: [&str; 12] = [
+const REV2: [&str; 13] = [
     "NAMESPACE",
     "UNSELECT",
     "UIDPLUS",
     "ESEARCH",
+    "SEARCHRES",
     "ENABLE",
     "IDLE",
     "SASL-IR",

@@ -161,9 +161,10 @@ fn check(text: &[u8]) -> Result<()> {
 pub(crate) fn check_raw(text: &str) -> Result<()> {
     let ends_in_literal = !matches!(announced(text.trim_end().as_bytes()), Ok(None))
         || text.trim_end().ends_with("+}");
-    if text.chars().any(char::is_control) || !text.is_ascii() || ends_in_literal {
+    let is_blank = text.trim().is_empty();
+    if is_blank || text.chars().any(char::is_control) || !text.is_ascii() || ends_in_literal {
         return Err(Error::illegal(format!(
-            "{text:?} cannot be said as it is: it is to be one line of ASCII that does not end in {{n}}"
+            "{text:?} cannot be said as it is: it is to be one line of ASCII with something in it, and not to end in {{n}}"
         )));
     }
     Ok(())
@@ -389,6 +390,8 @@ mod tests {
             "ü",
             "TEXT {9} ",
             "({1+}",
+            "",
+            "  ",
         ] {
             assert!(check_raw(wrong).is_err(), "{wrong}");
         }

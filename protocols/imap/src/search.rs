@@ -77,6 +77,23 @@ impl Search {
         self
     }
 
+    /// The UIDs that it is about, and what else must be true of them, where there are more of them
+    /// than a line holds.
+    pub(crate) fn split_long_set(&self) -> Option<(UidSet, Search)> {
+        let is_long = |uids: UidSet| uids.windows(u32::MAX).nth(1).is_some();
+        if !self.0.iter().filter_map(Key::uids).any(is_long) {
+            return None;
+        }
+        let (mut uids, mut rest) = (UidSet::from_first(1), Search::all());
+        for key in &self.0 {
+            match key.uids() {
+                Some(these) => uids = uids.intersection(&these),
+                None => rest.0.push(key.clone()),
+            }
+        }
+        Some((uids, rest))
+    }
+
     /// Whether it takes more than ASCII to say it.
     fn is_ascii(&self) -> bool {
         self.0.iter().all(Key::is_ascii)
@@ -123,6 +140,18 @@ impl Key {
     pub fn raw(text: &str) -> Result<Key> {
         check_raw(text)?;
         Ok(Key::Raw(text.to_owned()))
+    }
+
+    /// The messages that it is true of, where its words alone say which.
+    fn uids(&self) -> Option<UidSet> {
+        match self {
+            Key::Uid(uids) => Some(uids.clone()),
+            Key::Not(key) => match &**key {
+                Key::Uid(uids) => Some(UidSet::from_first(1).without(uids)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn is_ascii(&self) -> bool {

@@ -53,7 +53,7 @@ impl Session {
         &self.wire.capabilities
     }
 
-    /// What the server wants users to see (ALERT), escaped. At most 50 are kept.
+    /// What the server wants users to see (ALERT), escaped, each text once. At most 50 are kept.
     pub fn take_alerts(&mut self) -> Vec<String> {
         self.wire.take_alerts()
     }

@@ -78,7 +78,7 @@ pub(crate) struct Wire {
     pub(crate) capabilities: Capabilities,
     /// Whether capabilities came since this was last set to `false`.
     pub(crate) has_learned: bool,
-    /// Whether names of mailboxes and quoted strings are UTF-8 (RFC 6855).
+    /// Whether names of mailboxes and quoted strings are UTF-8 (RFC 6855), as they are in IMAP4rev2.
     pub(crate) is_utf8: bool,
     /// Whether a message with UTF-8 in its header is added as such (RFC 6855 section 4).
     pub(crate) takes_utf8_mail: bool,
@@ -172,6 +172,11 @@ impl Wire {
         }
         if let Some(text) = held.strip_prefix(b"+") {
             return Ok(Response::GoAhead(text.trim_ascii().to_vec()));
+        }
+        // It says nothing, so that nothing is lost with it.
+        if held == b"*" {
+            self.note(Fault("a response says something"), held);
+            return Ok(Response::Data(Data::Other));
         }
         match held.strip_prefix(b"* ") {
             Some(text) => match Told::parse(text) {
@@ -402,11 +407,13 @@ impl Wire {
         };
         match told.and_then(|told| told.code.as_ref()) {
             Some(Code::Alert) if self.alerts.len() < NOTES => {
-                self.alerts.extend(told.map(|told| told.text.clone()));
+                let new = |told: &&Told| !self.alerts.contains(&told.text);
+                let text = told.filter(new).map(|told| told.text.clone());
+                self.alerts.extend(text);
             }
             Some(Code::Capability(capabilities)) => {
-                self.capabilities = capabilities.clone();
-                self.has_learned = true;
+                let capabilities = capabilities.clone();
+                self.learn_capabilities(capabilities);
             }
             _ => {}
         }
@@ -418,12 +425,19 @@ impl Wire {
                 Err(self.connection.refused(told.to_string(), refusal))
             }
             Response::Data(Data::Capabilities(capabilities)) => {
-                self.capabilities = capabilities;
-                self.has_learned = true;
+                self.learn_capabilities(capabilities);
                 Ok(Response::Data(Data::Other))
             }
             response => Ok(response),
         }
+    }
+
+    /// A server that does not speak IMAP4rev1 speaks IMAP4rev2 without being asked to (RFC 9051
+    /// section 7.2.2), with names in UTF-8 (section 5.1).
+    fn learn_capabilities(&mut self, capabilities: Capabilities) {
+        self.is_utf8 |= capabilities.offers("IMAP4REV2") && !capabilities.offers("IMAP4REV1");
+        self.capabilities = capabilities;
+        self.has_learned = true;
     }
 
     /// What nobody asked for.

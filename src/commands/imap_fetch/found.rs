@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::OffsetDateTime;
 
 use crate::fetching::Message;
+use crate::imap::flag_names;
 
 /// What the server says of a message beside its content.
 #[derive(Debug, Clone)]
@@ -61,13 +62,12 @@ impl Message for Found {
     }
 
     fn item(&self, result: &str) -> Value {
-        let flags: Vec<&str> = self.flags.iter().map(Flag::as_str).collect();
         json!({
             "result": result,
             "uid": self.uid,
             "uid_validity": self.validity,
             "size": self.size,
-            "flags": flags,
+            "flags": flag_names(&self.flags),
             "internal_date": self.date.and_then(|date| date.format(&Rfc3339).ok()),
         })
     }

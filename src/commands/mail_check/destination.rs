@@ -18,9 +18,9 @@ use crate::report::Record;
 /// The way to where the message is to arrive.
 pub enum Destination {
     /// A mailbox.
-    Imap(crate::imap::Service),
+    Imap(Box<crate::imap::Service>),
     /// A maildrop.
-    Pop3(crate::pop3::Service),
+    Pop3(Box<crate::pop3::Service>),
 }
 
 /// A place that is watched.
@@ -71,12 +71,12 @@ impl Destination {
                 compress: false,
             };
             let service = crate::imap::Service::new(&target, &imap, &args.common)?;
-            return Ok(Destination::Imap(service));
+            return Ok(Destination::Imap(Box::new(service)));
         }
         let target = proto_pop3::Target::parse(args.pop3.as_deref().unwrap_or_default())?;
         let upgrade = upgrade(args, &target.endpoint);
         let service = crate::pop3::Service::new(&target, &upgrade, &args.common)?;
-        Ok(Destination::Pop3(service))
+        Ok(Destination::Pop3(Box::new(service)))
     }
 
     /// Opens it, before the message is sent.
@@ -136,15 +136,16 @@ impl Watch<'_> {
     /// Waits until it may be worth another look.
     fn rest(&mut self, args: &Args, end: Instant) -> Result<()> {
         match self {
-            Watch::Imap(_, Some(session)) if session.capabilities().offers("IDLE") => {
+            Watch::Imap(service, Some(session)) => {
                 let left = end.saturating_duration_since(Instant::now());
-                session.idle(left, &mut |event| {
+                let is_idle = service.idle(session, left, &mut |event| {
                     Ok(!matches!(event, Some(Event::Exists(_))) && Instant::now() < end)
-                })
-            }
-            Watch::Imap(_, Some(session)) => {
-                pause(args.poll, end);
-                session.noop(&mut |_| {})
+                })?;
+                if !is_idle {
+                    pause(args.poll, end);
+                    session.noop(&mut |_| {})?;
+                }
+                Ok(())
             }
             _ => {
                 pause(args.poll, end);

@@ -26,7 +26,7 @@ pub struct ImapArgs {
     /// Have this mailbox too (repeatable), with so many messages made while they are sent
     #[arg(long, value_name = "NAME[=COUNT[xSIZE]]", value_parser = mailbox)]
     mailbox: Vec<(String, Source)>,
-    /// Neither offer nor understand this capability (repeatable); AUTH=NAME hides one mechanism
+    /// Neither offer nor understand this capability (repeatable), nor IMAP4rev2 if it is a part of that; AUTH=NAME hides one mechanism
     #[arg(long, value_name = "NAME", value_parser = capability)]
     without: Vec<String>,
     /// Credentials that are accepted (repeatable); without any, every login is. The password is also the token

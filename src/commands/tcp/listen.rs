@@ -32,7 +32,7 @@ pub struct ListeningArgs {
     /// Send back what comes
     #[arg(long, requires = "listen")]
     echo: bool,
-    /// Run this command for each peer, which is its stdin and stdout; $PROTO_PEER tells who it is
+    /// Run this command for each peer, which is its stdin and stdout; $PROTO_PEER tells who it is, and no shell runs it
     #[arg(
         long,
         value_name = "COMMAND",

@@ -176,6 +176,11 @@ impl HitReader {
 }
 
 impl Hits {
+    /// Adds what else was found, behind what is there.
+    pub(crate) fn add(&mut self, other: Hits) {
+        self.ranges.extend(other.ranges);
+    }
+
     /// As a set.
     pub(crate) fn into_set(self) -> UidSet {
         UidSet::from_ranges(self.ranges)

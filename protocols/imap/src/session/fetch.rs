@@ -16,11 +16,11 @@ use crate::set::UidSet;
 use crate::wire::{check_unasked, Response};
 
 /// Questions that may be ahead of their answers.
-const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 8;
 
 /// Bytes of questions that may be ahead: well below the smallest default socket buffers, so that
 /// neither side can block on writing while the other does too.
-const AHEAD_BYTES: usize = 8 * 1024;
+pub(super) const AHEAD_BYTES: usize = 8 * 1024;
 
 /// What happens while messages are fetched. Only what was asked for is here: a message that nobody
 /// asked for is an [`Event`](crate::Event).

@@ -205,14 +205,32 @@ fn a_server_that_leaves_says_why() {
 
 #[test]
 fn alerts_and_events_are_kept_within_bounds() {
-    let flood = "* OK [ALERT] \x1b[2J look\r\n* 4 EXISTS\r\n".repeat(2_000);
+    let flood = |number| format!("* OK [ALERT] \x1b[2J look {number}\r\n* 4 EXISTS\r\n");
+    let flood: String = (0..2_000).map(flood).collect();
     let (mut one, _) = session("", &format!("{flood}a1 OK\r\n"));
     let mut events = 0;
     one.noop(&mut |_| events += 1).unwrap();
     assert_eq!(events, 1_000);
     let alerts = one.take_alerts();
-    assert_eq!((alerts.len(), alerts[0].as_str()), (50, "\\x1b[2J look"));
+    assert_eq!((alerts.len(), alerts[0].as_str()), (50, "\\x1b[2J look 0"));
     assert_eq!(one.take_notes().len(), 1);
+    let heard = "* OK [ALERT] one\r\n* NO [ALERT] two\r\n* OK [ALERT] one\r\na1 OK [ALERT] one\r\n";
+    let (mut one, _) = session("", heard);
+    one.noop(&mut |_| {}).unwrap();
+    assert_eq!(one.take_alerts(), ["one", "two"]);
+}
+
+#[test]
+fn a_response_that_says_nothing_is_passed_over() {
+    let (mut one, _) = session("", "*\r\na1 OK\r\n*\r\n* SEARCH 7\r\n*\r\na2 OK\r\n");
+    one.noop(&mut |_| {}).unwrap();
+    assert_eq!(one.search(&Search::all()).unwrap(), set("7"));
+    assert_eq!(one.take_notes().len(), 3);
+    for lost in ["\r\na1 OK\r\n", "**\r\na1 OK\r\n"] {
+        let (mut one, _) = session("", lost);
+        let result = one.noop(&mut |_| {});
+        assert!(matches!(result, Err(Error::Malformed { .. })), "{lost:?}");
+    }
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl Conversation<'_> {
         let items = arguments.list(Arguments::keyword)?;
         let is_known = |item: &String| match item.as_str() {
             "MESSAGES" | "RECENT" | "UIDNEXT" | "UIDVALIDITY" | "UNSEEN" | "DELETED" => true,
-            "SIZE" => self.server.has("STATUS=SIZE") || self.server.has("IMAP4rev2"),
+            "SIZE" => self.server.has("STATUS=SIZE"),
             "HIGHESTMODSEQ" => self.server.has("CONDSTORE"),
             _ => false,
         };

@@ -26,7 +26,8 @@ pub(super) struct Conversation<'c> {
     pub account: Option<Arc<Account>>,
     /// Since a mailbox was selected.
     pub view: Option<View>,
-    /// ENABLE IMAP4rev2, UTF8=ACCEPT and CONDSTORE, which other commands enable as well.
+    /// ENABLE IMAP4rev2, UTF8=ACCEPT and CONDSTORE, which other commands enable as well. A server
+    /// that speaks nothing but IMAP4rev2 has it enabled.
     pub is_rev2: bool,
     pub is_utf8: bool,
     pub has_modseq: bool,
@@ -92,8 +93,8 @@ impl<'c> Conversation<'c> {
             connection,
             account: None,
             view: None,
-            is_rev2: false,
-            is_utf8: false,
+            is_rev2: server.has_rev2_alone(),
+            is_utf8: server.has_rev2_alone(),
             has_modseq: false,
             tag: String::new(),
             line: String::new(),

@@ -129,7 +129,9 @@ impl Conversation<'_> {
             if !fits || !is_chosen || (wish.special && use_of.is_none()) {
                 continue;
             }
-            let mut all = attributes(mailboxes, name, self.server.has("CHILDREN"));
+            // RFC 5258 section 4: who asks for them gets them, whatever is offered.
+            let has_children = self.server.has("CHILDREN") || wish.returns.contains("CHILDREN");
+            let mut all = attributes(mailboxes, name, has_children);
             all.extend(use_of.map(str::to_owned));
             if is_subscribed && (wish.subscribed || wish.returns.contains("SUBSCRIBED")) {
                 all.push("\\Subscribed".to_owned());

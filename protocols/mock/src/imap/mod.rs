@@ -80,7 +80,7 @@ use crate::server::Service;
 #[derive(Default)]
 pub struct ImapServer {
     /// What is neither offered nor understood: the names of [`CAPABILITIES`], or `AUTH=NAME` for one
-    /// mechanism.
+    /// mechanism. Without one of its parts, such as `MOVE`, there is no `IMAP4rev2` either.
     pub without: Vec<String>,
     /// Names and passwords. The password is also the token for XOAUTH2 and OAUTHBEARER. Without any,
     /// every login is taken, and what needs to know a password is not offered: all mechanisms but
@@ -166,6 +166,23 @@ pub const CAPABILITIES: [&str; 28] = [
     "STATUS=SIZE",
 ];
 
+/// The parts of IMAP4rev2 (RFC 9051 appendix E): to offer that is to offer each of them.
+const REV2: [&str; 13] = [
+    "NAMESPACE",
+    "UNSELECT",
+    "UIDPLUS",
+    "ESEARCH",
+    "SEARCHRES",
+    "ENABLE",
+    "IDLE",
+    "SASL-IR",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "MOVE",
+    "LITERAL-",
+    "STATUS=SIZE",
+];
+
 impl ImapServer {
     /// The commands that were heard, each with the number of its connection. Secrets are `***`, and
     /// of literals only the announcement is there. Of very many, the oldest are forgotten.
@@ -179,10 +196,20 @@ impl ImapServer {
         self.journal.violations()
     }
 
-    /// Whether a name of [`CAPABILITIES`] is not hidden.
+    /// Whether a name of [`CAPABILITIES`] is not hidden, nor a part of it.
     fn has(&self, capability: &str) -> bool {
-        let is_hidden = |name: &String| name.eq_ignore_ascii_case(capability);
-        !self.without.iter().any(is_hidden)
+        let is_there = |name: &str| {
+            let mut hidden = self.without.iter();
+            !hidden.any(|hidden| hidden.eq_ignore_ascii_case(name))
+        };
+        let is_rev2 = capability.eq_ignore_ascii_case("IMAP4rev2");
+        is_there(capability) && (!is_rev2 || REV2.into_iter().all(is_there))
+    }
+
+    /// Whether IMAP4rev2 is all that there is, so that nobody has to enable it (RFC 9051 section
+    /// 7.2.2).
+    fn has_rev2_alone(&self) -> bool {
+        self.has("IMAP4rev2") && !self.has("IMAP4rev1")
     }
 
     fn has_mechanism(&self, mechanism: Mechanism) -> bool {

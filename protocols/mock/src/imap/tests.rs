@@ -236,6 +236,74 @@ fn mailboxes_are_arranged_and_listed() {
     );
 }
 
+/// RFC 9051 appendix E: what offers IMAP4rev2 offers its parts.
+#[test]
+fn a_part_that_is_hidden_hides_the_whole() {
+    let offered = |without: &str| {
+        let mut imap = imap();
+        imap.without.push(without.to_owned());
+        let said = said(
+            &imap,
+            &["1 CAPABILITY\r\n2 LOGIN me pw\r\n3 CAPABILITY\r\n"],
+        );
+        let lists: Vec<bool> = said
+            .lines()
+            .filter(|line| line.starts_with("* CAPABILITY"))
+            .map(|line| line.split(' ').any(|name| name == "IMAP4rev2"))
+            .collect();
+        let enabled = talk(&imap, &["ENABLE IMAP4rev2"]).starts_with("* ENABLED IMAP4rev2\n");
+        (lists, enabled)
+    };
+    for part in REV2 {
+        assert!(CAPABILITIES.contains(&part), "{part}");
+        let part = part.to_ascii_lowercase();
+        assert_eq!(offered(&part), (vec![false, false], false), "{part}");
+    }
+    for other in ["CONDSTORE", "SORT", "LITERAL+", "SPECIAL-USE", "CHILDREN"] {
+        assert_eq!(offered(other), (vec![true, true], true), "{other}");
+    }
+}
+
+/// RFC 9051 section 7.2.2: nobody has to ask for the only version there is.
+#[test]
+fn a_server_of_nothing_but_rev2_speaks_that() {
+    let mut imap = imap();
+    imap.without.push("imap4rev1".to_owned());
+    assert_eq!(
+        open(
+            &imap,
+            &[
+                "CREATE \"\u{fc}\"",
+                "SEARCH ALL",
+                "STATUS \"\u{fc}\" (MESSAGES)"
+            ]
+        ),
+        "a OK CREATE completed\n* ESEARCH (TAG \"a\") ALL 1:2\na OK SEARCH completed\n\
+        * STATUS \"\u{fc}\" (MESSAGES 0)\na OK STATUS completed\n"
+    );
+    let said = talk(&imap, &["SELECT INBOX"]);
+    assert!(
+        said.contains("* LIST (\\HasNoChildren) \"/\" INBOX\n"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("RECENT") && !said.contains("UNSEEN"),
+        "{said}"
+    );
+}
+
+/// RFC 5258 section 4.
+#[test]
+fn who_asks_for_children_is_told_of_them() {
+    let mut imap = imap();
+    imap.without.push("CHILDREN".to_owned());
+    assert_eq!(
+        talk(&imap, &["LIST \"\" *", "LIST \"\" * RETURN (CHILDREN)"]),
+        "* LIST () \"/\" INBOX\na OK LIST completed\n\
+        * LIST (\\HasNoChildren) \"/\" INBOX\na OK LIST completed\n"
+    );
+}
+
 #[test]
 fn messages_are_appended() {
     let imap = imap();
