@@ -666,3 +666,23 @@ fn a_name_that_is_changed_is_told() {
     run.says("stored as x_part");
     assert_eq!(names(place.path()), ["x_part"]);
 }
+
+#[test]
+fn where_one_way_to_be_passive_leads_nowhere_the_other_is_gone() {
+    for reply in ["425 cannot", "501 what?"] {
+        let ftp = Ftp::ruled(&[&format!("epsv reply={reply}")]);
+        let place = folder();
+        let (one, other) = (ftp.url("pub/hello.txt"), ftp.url("big"));
+        proto_in(place.path(), &["ftp-get", &one, &other, "-O"]).exits(0);
+        assert_eq!(names(place.path()), ["big", "hello.txt"]);
+        assert_eq!(
+            (ftp.count_of("EPSV"), ftp.count_of("PASV")),
+            (1, 2),
+            "{reply}"
+        );
+        ftp.is_content();
+    }
+    let rules = ["epsv reply=425 cannot", "pasv reply=502 what?"];
+    let ftp = Ftp::ruled(&rules);
+    proto(&["ftp-get", &ftp.url("big")]).exits(75).says("425");
+}

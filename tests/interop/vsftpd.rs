@@ -420,3 +420,31 @@ fn what_a_removed_link_leads_to_stays() {
     assert_eq!(names(&inside), ["real"]);
     assert_eq!(names(&inside.join("real")), ["precious"]);
 }
+
+#[test]
+fn a_second_change_within_a_minute_is_seen() {
+    for settings in [&[][..], &["use_localtime=YES"]] {
+        let Some(server) = Vsftpd::start(settings) else {
+            return;
+        };
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let minute = std::time::UNIX_EPOCH + Duration::from_secs(now / 60 * 60 - 60);
+        let write = |text: &[u8], second: u64| {
+            server.write("tree/f", text);
+            let path = server.root().join("tree/f");
+            let file = File::options().append(true).open(path).unwrap();
+            let time = minute + Duration::from_secs(second);
+            file.set_modified(time).unwrap();
+        };
+        let place = folder();
+        let url = server.url("tree");
+        let mirror = ["ftp-mirror", url.as_str(), "copy"];
+        write(b"aaaa", 5);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["got f"]);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
+        write(b"bbbb", 40);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["got f"]);
+        assert_eq!(fs::read(place.path().join("copy/f")).unwrap(), b"bbbb");
+    }
+}
