@@ -234,7 +234,7 @@ impl Session {
                 let said = self.connection.write_line(Request::Abort.line());
                 let said = said.and_then(|()| self.connection.flush());
                 drop(data);
-                self.come_to_rest(said);
+                self.come_to_rest(said, SOON);
                 Err(error)
             }
             Err(error) => {
@@ -306,7 +306,9 @@ impl Session {
     ) -> Result<Connection> {
         let said = self.connection.write_line(Request::Abort.line());
         let said = said.and_then(|()| self.connection.flush());
-        let first = self.come_to_rest(said);
+        // Many servers hear nothing while they wait for us.
+        let patience = self.connection.silence();
+        let first = self.come_to_rest(said, patience);
         let nobody = match first.filter(|reply| reply.code >= 400) {
             // Nobody was waited for.
             Some(no) if !is_about_data(no.code) => return Err(self.no(&no, "125 or 150")),
@@ -439,7 +441,7 @@ impl Session {
             ) => Err(self.explained(error)),
             Err(error) => {
                 let said = self.connection.write_line(Request::Abort.line());
-                self.come_to_rest(said);
+                self.come_to_rest(said, SOON);
                 Err(error)
             }
         }
@@ -499,16 +501,16 @@ impl Session {
 
     /// Hears what is left to be said after an abort. The replies to it differ in number, so that the
     /// reply to a NOOP tells where they end. The first of them.
-    fn come_to_rest(&mut self, said: Result<()>) -> Option<StatusReply> {
+    fn come_to_rest(&mut self, said: Result<()>, patience: Duration) -> Option<StatusReply> {
         // What was asked ahead is answered among the rest.
         self.ahead = Ahead::Nothing;
-        let first = said.ok().and_then(|()| self.hear_soon());
+        let first = said.ok().and_then(|()| self.hear_within(patience));
         if first.is_none() || self.connection.write_line(Request::Nothing.line()).is_err() {
             self.connection.give_up_sending();
             return first;
         }
         for _ in 0..LAST_REPLIES {
-            match self.hear_soon() {
+            match self.hear_within(patience) {
                 Some(reply) if reply.code == 200 => return first,
                 Some(_) => {}
                 None => return first,
@@ -518,11 +520,7 @@ impl Session {
         first
     }
 
-    /// A reply that comes soon. Without one the control connection is given up.
-    fn hear_soon(&mut self) -> Option<StatusReply> {
-        self.hear_within(SOON)
-    }
-
+    /// A reply that comes soon enough. Without one the control connection is given up.
     fn hear_within(&mut self, patience: Duration) -> Option<StatusReply> {
         let silence = self.connection.silence();
         self.connection.set_silence(silence.min(patience));
