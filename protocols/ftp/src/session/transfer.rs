@@ -8,7 +8,7 @@ use proto_transport::{Body, Connection, Error, Refusal, Result, StatusReply, Unt
 
 use super::{Ahead, Session};
 use crate::data::{accept, connect, listen, peer_host, pour, Mode, Way};
-use crate::listing::{machine_line, Kind, Line, Listing};
+use crate::listing::{machine_line, Line, Listing};
 use crate::moment::Moment;
 use crate::reply::{extended_passive, first, passive, No};
 use crate::request::{Path, Request, Type};
@@ -46,7 +46,7 @@ impl Seen {
         }
         self.others += 1;
         self.only_folder = match line {
-            Line::Entry(entry) if self.others == 1 && entry.kind == Kind::Folder => {
+            Line::Entry(entry) if self.others == 1 && entry.kind == super::Kind::Folder => {
                 Some(entry.name.clone())
             }
             _ => None,
