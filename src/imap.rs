@@ -175,7 +175,7 @@ impl Service {
             true => "the server says",
             // RFC 9051 section 7.1: such alerts are marked.
             false => {
-                "the server says, in the clear, so that anybody on the way could have written it"
+                "in the clear, so that anybody on the way could have written it, the server says"
             }
         };
         let mut shown = self.shown.borrow_mut();

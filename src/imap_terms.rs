@@ -26,7 +26,8 @@ Terms, all of which must be true of a message:
   uid:1,3,5-9                         it is one of these
   modseq:NUMBER                       it changed at this point or later (CONDSTORE)
   all                                 every message
-not:TERM (or -TERM, behind --) turns a term round; 'TERM or TERM' takes either, before all else.
+not:TERM (or -TERM, behind --) turns a term round.
+The word or between two terms takes either, before all else; it is a word of its own: seen or draft.
 Words with spaces are quoted for the shell: 'subject:two words'.";
 
 /// What `terms` look for, and `raw`, in the words of RFC 9051, as well. Nothing at all looks for

@@ -61,10 +61,10 @@ pub struct StoreArgs {
     /// Append the messages to a file of type mboxrd
     #[arg(long, value_name = "FILE")]
     pub mbox: Option<PathBuf>,
-    /// Store each message exactly as received, as a file UID.eml of a folder
+    /// Store each message exactly as received, as a file of a folder: UID.eml, by IMAP MAILBOX.UIDVALIDITY.UID.eml
     #[arg(long, value_name = "DIR")]
     pub eml_dir: Option<PathBuf>,
-    /// Run a command for each message, which reads it on stdin; status 0 means stored, 75 not now
+    /// Run a command for each message, which reads it on stdin; status 0 means stored, 75 not now. Its words are taken apart as a shell does, and no shell runs it
     #[arg(long, value_name = "COMMAND")]
     pub deliver: Option<String>,
 }

@@ -158,3 +158,22 @@ fn a_password_is_shown_to_nobody() {
         assert_eq!(imap.imap.violations(), [""; 0], "{mechanism}");
     }
 }
+
+#[test]
+fn the_help_says_what_files_are_called_and_how_commands_run() {
+    let help = crate::harness::proto(&["imap-fetch", "--help"]).exits(0).text();
+    let help: Vec<&str> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    assert!(
+        help.contains("UID.eml, by IMAP MAILBOX.UIDVALIDITY.UID.eml"),
+        "{help}"
+    );
+    let (_, deliver) = help.split_once("--deliver <").unwrap();
+    let deliver = deliver.split(" --").next().unwrap();
+    assert!(deliver.contains("no shell runs it"), "{deliver}");
+    let help = crate::harness::proto(&["imap-search", "--help"]).exits(0).text();
+    assert!(
+        !help.contains("'TERM or TERM'") && help.contains("seen or draft"),
+        "{help}"
+    );
+}
