@@ -154,6 +154,8 @@ impl Service {
             client = client.start_tls()?;
             record.connected(client.connection().facts(), false);
         }
+        record.stage = Stage::Greeting;
+        client.host()?;
         Ok(client)
     }
 

@@ -67,26 +67,40 @@ impl PartFile {
     /// Begins a file that is not worth going on with should it break off: where the system can, it
     /// has no name before it is whole, so that nothing is ever left of it.
     pub fn begin_small(name: &Path, force: bool) -> Result<PartFile> {
-        let folder = match name.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         // What an earlier run has left is taken over, and so are its rules.
         let begun = with_suffix(name, ".part").exists();
-        if begun || !*HAS_DESCRIPTORS {
-            return PartFile::begin(name, force);
+        match nameless(name).filter(|_| !begun) {
+            Some(file) => Ok(PartFile::unseen(file, None, name, force)),
+            None => PartFile::begin(name, force),
         }
-        match rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)) {
-            Ok(file) => Ok(PartFile {
-                file: File::from(file),
-                name: name.to_owned(),
-                part: None,
-                force,
-                remembered: false,
-            }),
-            // Not every file system has files without a name.
-            Err(_) => PartFile::begin(name, force),
+    }
+
+    /// The same where the name that it would have before it is whole belongs to another file.
+    pub fn begin_apart(name: &Path, force: bool) -> Result<PartFile> {
+        if let Some(file) = nameless(name) {
+            return Ok(PartFile::unseen(file, None, name, force));
+        }
+        for number in 0..TRIES {
+            let part = name.with_file_name(format!(".proto-{}-{number}", std::process::id()));
+            match open(&part, true) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(writing(&part, error)),
+                Ok(file) => return Ok(PartFile::unseen(file, Some(part), name, force)),
+            }
+        }
+        Err(in_the_way(
+            name,
+            "cannot be begun: .proto-* of earlier runs are in the way",
+        ))
+    }
+
+    fn unseen(file: File, part: Option<PathBuf>, name: &Path, force: bool) -> PartFile {
+        PartFile {
+            file,
+            name: name.to_owned(),
+            part,
+            force,
+            remembered: false,
         }
     }
 
@@ -202,6 +216,20 @@ impl PartFile {
             self.abandon();
         }
     }
+}
+
+/// A file without a name, in the folder that `name` is in. Not every file system has such.
+fn nameless(name: &Path) -> Option<File> {
+    let folder = match name.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    if !*HAS_DESCRIPTORS {
+        return None;
+    }
+    let file = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666));
+    file.ok().map(File::from)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -512,6 +540,24 @@ mod tests {
             .commit()
             .is_err());
         assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_file_is_begun_apart_from_one_that_has_the_name_of_its_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        for end in [".part", ".part.json"] {
+            fs::write(with_suffix(&name, end), "mine").unwrap();
+        }
+        PartFile::begin_apart(&name, true).unwrap().interrupted();
+        let mut part = PartFile::begin_apart(&name, true).unwrap();
+        part.file().write_all(b"text").unwrap();
+        part.commit().unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"text");
+        assert_eq!(names(folder.path()), ["a", "a.part", "a.part.json"]);
+        for end in [".part", ".part.json"] {
+            assert_eq!(fs::read(with_suffix(&name, end)).unwrap(), b"mine");
+        }
     }
 
     #[test]

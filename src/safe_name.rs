@@ -1,5 +1,8 @@
 //! Names that a server or a URL suggests, made safe for a folder of ours.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use proto_transport::escape::is_harmful;
 
 /// Longer names are cut: most file systems take 255 bytes, and suffixes must fit too.
@@ -34,6 +37,32 @@ pub fn safe_name(suggested: &str) -> String {
     }
 }
 
+/// The same for a name that may not be UTF-8, whose bytes are kept. A backslash in it is a letter as
+/// any other.
+pub fn safe_bytes(suggested: &[u8]) -> OsString {
+    if let Ok(text) = std::str::from_utf8(suggested) {
+        return safe_name(text).into();
+    }
+    let last = suggested.rsplit(|byte| *byte == b'/').next();
+    let mut name = Vec::new();
+    for chunk in last.unwrap_or_default().utf8_chunks() {
+        let clean = chunk.valid().chars().filter(|letter| !is_harmful(*letter));
+        name.extend_from_slice(clean.collect::<String>().as_bytes());
+        name.extend_from_slice(chunk.invalid());
+    }
+    let is_hiding = |byte: &u8| *byte == b'.' || byte.is_ascii_whitespace();
+    let start = name.iter().position(|byte| !is_hiding(byte));
+    let name = name.get(start.unwrap_or(name.len())..).unwrap_or_default();
+    let mut name = name
+        .get(..name.len().min(LONGEST))
+        .unwrap_or_default()
+        .to_vec();
+    if is_ours(&String::from_utf8_lossy(&name)) {
+        name.extend_from_slice(b"_");
+    }
+    OsString::from_vec(name)
+}
+
 fn is_ours(name: &str) -> bool {
     name.ends_with(OURS) || name.contains(&format!("{OURS}."))
 }
@@ -41,6 +70,20 @@ fn is_ours(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_not_utf_8_keep_their_bytes() {
+        for (suggested, safe) in [
+            (&b"caf\xe9"[..], &b"caf\xe9"[..]),
+            (b"../.\xe9\\b", b"\xe9\\b"),
+            (b"\xe9\x1b[2J", b"\xe9[2J"),
+            (b"\xe9.part", b"\xe9.part_"),
+            (b"..", FALLBACK.as_bytes()),
+            (b"plain", b"plain"),
+        ] {
+            assert_eq!(safe_bytes(suggested).as_encoded_bytes(), safe);
+        }
+    }
 
     #[test]
     fn no_name_leaves_the_folder_or_hides_in_it() {

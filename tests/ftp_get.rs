@@ -175,7 +175,9 @@ fn several_files_over_several_connections() {
         let mut arguments = vec!["ftp-get", "--output-dir", "got", "--json", "-j", jobs];
         arguments.extend(urls.iter().map(String::as_str));
         let run = proto_in(place.path(), &arguments).exits(69).says("none");
-        assert_eq!(rows(&run).len(), 4);
+        let rows = rows(&run);
+        assert_eq!(rows.iter().filter(|row| row["ok"] == true).count(), 4);
+        assert_eq!(rows.len(), 5);
         let got = place.path().join("got");
         assert_eq!(names(&got), ["big", "empty", "hello.txt", "two words"]);
         assert!(Some(fs::read(got.join("big")).unwrap()) == ftp.ftp.files.get("big"));
@@ -494,4 +496,205 @@ fn a_session_is_never_used_for_another_user() {
     proto_in(place.path(), &arguments)
         .exits(74)
         .says("same file name");
+}
+
+#[test]
+fn what_is_here_is_skipped_only_if_it_is_the_same() {
+    for without in [&[][..], &["MLST"], &["MLST", "MDTM"], &["MLST", "SIZE"]] {
+        let ftp = Ftp::without(without);
+        let place = folder();
+        let file = place.path().join("big");
+        let url = ftp.url("big");
+        let get = ["ftp-get", url.as_str(), "-O", "--continue"];
+        let whole = ftp.ftp.files.get("big").unwrap();
+        proto_in(place.path(), &get).exits(0);
+        let bytes = ftp.count_of("RETR");
+        proto_in(place.path(), &get).exits(0);
+        assert_eq!(ftp.count_of("RETR"), bytes, "{without:?}");
+        // Another size, and the same with another time.
+        fs::write(&file, &whole[..1000]).unwrap();
+        if !without.contains(&"SIZE") {
+            proto_in(place.path(), &get).exits(74).says("1000 bytes");
+        }
+        proto_in(
+            place.path(),
+            &[&get[..], &["--checksum", "server"]].concat(),
+        )
+        .exits(76);
+        fs::write(&file, &whole).unwrap();
+        let code = if without.contains(&"MDTM") { 0 } else { 74 };
+        proto_in(place.path(), &get).exits(code);
+        assert_eq!(fs::read(&file).unwrap(), whole);
+        // The digest tells for certain.
+        proto_in(
+            place.path(),
+            &[&get[..], &["--checksum", "server"]].concat(),
+        )
+        .exits(0);
+        ftp.is_content();
+    }
+    let ftp = Ftp::without(&["MLST", "SIZE", "MDTM"]);
+    let place = folder();
+    let url = ftp.url("big");
+    let get = ["ftp-get", url.as_str(), "-O", "--continue"];
+    proto_in(place.path(), &get).exits(0);
+    proto_in(place.path(), &get)
+        .exits(74)
+        .says("cannot be compared");
+}
+
+#[test]
+fn the_same_holds_for_trees() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        let place = folder();
+        let url = ftp.url("pub/");
+        let get = ["ftp-get", "-r", url.as_str(), "--continue", "--json"];
+        proto_in(place.path(), &get).exits(0);
+        proto_in(place.path(), &get).exits(0);
+        let file = place.path().join("pub/two words");
+        fs::write(&file, "longer").unwrap();
+        proto_in(place.path(), &get).exits(74).says("6 bytes");
+        assert_eq!(fs::read(&file).unwrap(), b"longer");
+    }
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_kept() {
+    use std::os::unix::ffi::OsStrExt;
+    let served = folder();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::create_dir(served.path().join(name)).unwrap();
+    fs::write(served.path().join(name).join(name), "x").unwrap();
+    let mut server = FtpServer::default();
+    server.root = Some(served.path().to_owned());
+    let ftp = Ftp::with(server, Options::default());
+    let place = folder();
+    let (file, tree) = (ftp.url("caf%E9/caf%E9"), ftp.url("caf%E9/"));
+    proto_in(place.path(), &["ftp-get", &file, "-O"]).exits(0);
+    assert_eq!(fs::read(place.path().join(name)).unwrap(), b"x");
+    proto_in(place.path(), &["ftp-get", &file, "--output-dir", "out"]).exits(0);
+    assert_eq!(fs::read(place.path().join("out").join(name)).unwrap(), b"x");
+    proto_in(
+        place.path(),
+        &["ftp-get", "-r", &tree, "--output-dir", "tree"],
+    )
+    .exits(0);
+    assert_eq!(
+        fs::read(place.path().join("tree").join(name).join(name)).unwrap(),
+        b"x"
+    );
+}
+
+#[test]
+fn a_server_of_many_names_is_told_its_own() {
+    let named = |ftp: &Ftp| {
+        let host = ftp.url("").replace("ftp://", "").replace('/', "");
+        let host = host.replace("localhost", "127.0.0.1");
+        proto(&[
+            "ftp-get",
+            "ftp://files.example/pub/hello.txt",
+            "--connect-to",
+            &host,
+        ])
+        .exits(0);
+    };
+    let ftp = Ftp::flawed(&[]);
+    named(&ftp);
+    assert_eq!(
+        ftp.heard()[..3],
+        ["FEAT", "HOST files.example", "USER anonymous"]
+    );
+    // An address is no name.
+    let url = ftp.url("pub/hello.txt");
+    for url in [url.replace("localhost", "127.0.0.1"), url] {
+        let before = ftp.heard().len();
+        proto(&["ftp-get", &url]).exits(0);
+        assert_eq!(ftp.heard()[before], "USER anonymous");
+    }
+    for rules in [
+        &["host reply=504 who?"][..],
+        &["feat count=1 reply=530 log in first"],
+    ] {
+        named(&Ftp::ruled(rules));
+    }
+    ftp.is_content();
+}
+
+#[test]
+fn what_fails_has_its_row_too() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    let (here, none) = (ftp.url("pub/hello.txt"), ftp.url("pub/none"));
+    let run = proto_in(place.path(), &["ftp-get", &here, &none, "-O", "--json"]).exits(69);
+    let rows = rows(&run);
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (&rows[0]["ok"], &rows[0]["file"]),
+        (&true.into(), &"hello.txt".into())
+    );
+    assert_eq!(
+        (&rows[1]["ok"], &rows[1]["url"]),
+        (&false.into(), &none.into())
+    );
+    assert!(rows[1]["error"].to_string().contains("550"), "{}", rows[1]);
+}
+
+#[test]
+fn a_server_without_digests_is_not_asked_for_the_file_first() {
+    let ftp = Ftp::without(&["HASH", "XCRC", "XMD5", "XSHA256"]);
+    let place = folder();
+    let get = ["ftp-get", &ftp.url("big"), "-O", "--checksum", "server"];
+    proto_in(place.path(), &get).exits(69).says("HASH");
+    assert_eq!(ftp.count_of("RETR"), 0);
+    assert_eq!(names(place.path()), [""; 0]);
+}
+
+#[test]
+fn a_file_is_no_tree() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        ftp.ftp.files.put("same/same", "x");
+        let place = folder();
+        let (file, same) = (ftp.url("pub/hello.txt"), ftp.url("same"));
+        proto_in(place.path(), &["ftp-get", "-r", &file])
+            .exits(69)
+            .says("is a file");
+        proto_in(place.path(), &["ftp-mirror", &file, "copy"])
+            .exits(69)
+            .says("is a file");
+        assert_eq!(names(place.path()), [""; 0]);
+        proto_in(place.path(), &["ftp-get", "-r", &same]).exits(0);
+        assert_eq!(names(&place.path().join("same")), ["same"]);
+    }
+}
+
+#[test]
+fn a_name_that_is_changed_is_told() {
+    let ftp = Ftp::flawed(&[]);
+    ftp.ftp.files.put("x.part", "x");
+    let place = folder();
+    let run = proto_in(place.path(), &["ftp-get", &ftp.url("x.part"), "-O"]).exits(0);
+    run.says("stored as x_part");
+    assert_eq!(names(place.path()), ["x_part"]);
+}
+
+#[test]
+fn where_one_way_to_be_passive_leads_nowhere_the_other_is_gone() {
+    for reply in ["425 cannot", "501 what?"] {
+        let ftp = Ftp::ruled(&[&format!("epsv reply={reply}")]);
+        let place = folder();
+        let (one, other) = (ftp.url("pub/hello.txt"), ftp.url("big"));
+        proto_in(place.path(), &["ftp-get", &one, &other, "-O"]).exits(0);
+        assert_eq!(names(place.path()), ["big", "hello.txt"]);
+        assert_eq!(
+            (ftp.count_of("EPSV"), ftp.count_of("PASV")),
+            (1, 2),
+            "{reply}"
+        );
+        ftp.is_content();
+    }
+    let rules = ["epsv reply=425 cannot", "pasv reply=502 what?"];
+    let ftp = Ftp::ruled(&rules);
+    proto(&["ftp-get", &ftp.url("big")]).exits(75).says("425");
 }

@@ -393,3 +393,230 @@ fn one_side_is_a_url() {
         assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
     }
 }
+
+#[test]
+fn a_name_that_no_command_can_hold_fails_alone() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    fs::create_dir_all(place.path().join("tree/a\nb")).unwrap();
+    fs::create_dir_all(place.path().join("tree/sub")).unwrap();
+    for name in ["a\nb/x", "sub/y", "z"] {
+        fs::write(place.path().join("tree").join(name), "x").unwrap();
+    }
+    let url = ftp.url("new");
+    let mirror = ["ftp-mirror", "tree", url.as_str(), "--json"];
+    let run = proto_in(place.path(), &mirror).exits(64);
+    let wanted = [
+        "failed a\nb",
+        "failed a\nb/x",
+        "made sub",
+        "put sub/y",
+        "put z",
+    ];
+    assert_eq!(done(&run), wanted);
+}
+
+#[test]
+fn what_an_earlier_run_has_left_is_not_deleted_but_gone_on_with() {
+    let ftp = Ftp::ruled(&["cut=v/v.bin count=1 reply=1500000"]);
+    ftp.ftp.files.put("v/v.bin", vec![7; 2_000_000]);
+    assert!(ftp.ftp.files.set_modified("v/v.bin", 1_000_000_000));
+    let place = folder();
+    let url = ftp.url("v");
+    let mirror = ["ftp-mirror", url.as_str(), "copy", "--delete", "--json"];
+    proto_in(place.path(), &mirror).exits(75);
+    let copy = place.path().join("copy");
+    assert_eq!(names(&copy), ["v.bin.part", "v.bin.part.json"]);
+    fs::write(copy.join("old.part"), "").unwrap();
+    let planned = proto_in(place.path(), &[&mirror[..], &["-n"]].concat()).exits(0);
+    assert_eq!(done(&planned), ["delete old.part", "get v.bin"]);
+    let run = proto_in(place.path(), &mirror).exits(0);
+    assert_eq!(done(&run), ["deleted old.part", "got v.bin"]);
+    assert_eq!(names(&copy), ["v.bin"]);
+    assert_eq!(ftp.count_of("REST"), 1);
+}
+
+#[test]
+fn what_has_become_something_else_is_replaced_where_that_may_be_deleted() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    let copy = place.path().join("copy");
+    fs::create_dir_all(copy.join("hello.txt/deep")).unwrap();
+    fs::write(copy.join("hello.txt/deep/x"), "").unwrap();
+    fs::write(copy.join("sub"), "").unwrap();
+    let url = ftp.url("pub");
+    let mirror = ["ftp-mirror", url.as_str(), "copy", "--json"];
+    proto_in(place.path(), &mirror).exits(74);
+    assert!(copy.join("hello.txt/deep/x").exists());
+    let delete = [&mirror[..], &["--delete"]].concat();
+    proto_in(
+        place.path(),
+        &[&delete[..], &["--max-delete", "3"]].concat(),
+    )
+    .exits(65);
+    let planned = proto_in(place.path(), &[&delete[..], &["-n"]].concat()).exits(0);
+    let run = proto_in(place.path(), &delete).exits(0);
+    let wanted = [
+        "deleted hello.txt",
+        "deleted hello.txt/deep",
+        "deleted hello.txt/deep/x",
+        "deleted sub",
+        "got hello.txt",
+        "got sub/.hidden",
+        "got sub/deep/x",
+        "made sub",
+        "made sub/deep",
+    ];
+    assert_eq!(done(&run), wanted);
+    let same = |row: &String| row.replace("delete ", "deleted ");
+    let planned: Vec<String> = done(&planned).iter().map(same).collect();
+    assert_eq!(planned[..4], wanted[..4]);
+    assert_eq!(fs::read(copy.join("hello.txt")).unwrap(), b"Hello\n");
+    assert_eq!(done(&proto_in(place.path(), &delete).exits(0)), [""; 0]);
+    // What is excluded stays, and so does what is in its way.
+    fs::remove_file(copy.join("hello.txt")).unwrap();
+    fs::create_dir(copy.join("hello.txt")).unwrap();
+    fs::write(copy.join("hello.txt/keep.me"), "").unwrap();
+    let keep = [&delete[..], &["--exclude", "keep.me"]].concat();
+    proto_in(place.path(), &keep).exits(74);
+    assert!(copy.join("hello.txt/keep.me").exists());
+}
+
+#[test]
+fn a_tree_may_hold_the_names_that_we_give_to_parts() {
+    for without in [&[][..], &["MLST"]] {
+        let ftp = Ftp::without(without);
+        for name in ["a", "a.part", "a.part.json"] {
+            ftp.ftp.files.put(&format!("t/{name}"), name);
+            assert!(ftp
+                .ftp
+                .files
+                .set_modified(&format!("t/{name}"), 1_000_000_000));
+        }
+        let place = folder();
+        let url = ftp.url("t");
+        let mirror = [
+            "ftp-mirror",
+            url.as_str(),
+            "copy",
+            "--json",
+            "-j",
+            "3",
+            "--delete",
+        ];
+        proto_in(place.path(), &mirror).exits(0);
+        assert_eq!(done(&proto_in(place.path(), &mirror).exits(0)), [""; 0]);
+        ftp.ftp.files.put("t/a", "other");
+        assert_eq!(done(&proto_in(place.path(), &mirror).exits(0)), ["got a"]);
+        for (name, text) in [
+            ("a", "other"),
+            ("a.part", "a.part"),
+            ("a.part.json", "a.part.json"),
+        ] {
+            assert_eq!(
+                fs::read_to_string(place.path().join("copy").join(name)).unwrap(),
+                text
+            );
+        }
+        proto_in(place.path(), &["ftp-get", "-r", &url]).exits(0);
+        assert_eq!(
+            names(&place.path().join("t")),
+            ["a", "a.part", "a.part.json"]
+        );
+        ftp.is_content();
+    }
+}
+
+/// A time in the minute before this one, so many seconds into it.
+fn lately(second: i64) -> i64 {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    i64::try_from(now / 60 * 60).unwrap() - 60 + second
+}
+
+#[test]
+fn changes_that_a_listing_does_not_show_are_seen_where_the_server_tells_times() {
+    for (without, sees) in [
+        (&["MLST"][..], true),
+        (&["MLST", "MDTM"], false),
+        (&[], true),
+    ] {
+        let ftp = Ftp::without(without);
+        let change = |text: &str, second: i64| {
+            ftp.ftp.files.put("t/f", text);
+            assert!(ftp.ftp.files.set_modified("t/f", second));
+        };
+        let place = folder();
+        let url = ftp.url("t");
+        let mirror = ["ftp-mirror", url.as_str(), "copy", "--json"];
+        let minute = lately(0);
+        change("aaaa", minute + 5);
+        assert_eq!(done(&proto_in(place.path(), &mirror).exits(0)), ["got f"]);
+        assert_eq!(
+            done(&proto_in(place.path(), &mirror).exits(0)),
+            [""; 0],
+            "{without:?}"
+        );
+        change("bbbb", minute + 40);
+        let run = proto_in(place.path(), &mirror).exits(0);
+        let wanted = if sees { vec!["got f"] } else { vec![] };
+        assert_eq!(done(&run), wanted, "{without:?}");
+        ftp.is_content();
+    }
+    // What is old is certain, and nothing is asked of it.
+    let ftp = Ftp::without(&["MLST"]);
+    ftp.ftp.files.put("t/f", "aaaa");
+    assert!(ftp.ftp.files.set_modified("t/f", 1_000_000_000));
+    let place = folder();
+    for _ in 0..2 {
+        proto_in(place.path(), &["ftp-mirror", &ftp.url("t"), "copy"]).exits(0);
+    }
+    assert_eq!((ftp.count_of("MDTM"), ftp.count_of("RETR")), (0, 1));
+}
+
+#[test]
+fn sizes_that_a_listing_does_not_tell_are_asked_for() {
+    for without in [&["MLST"][..], &["MLST", "SIZE"], &["MLST", "SIZE", "MDTM"]] {
+        let mut server = crate::ftp_get::files();
+        server.style = proto_mock::ftp::Style::Vms;
+        server.without = without.iter().map(|name| (*name).to_owned()).collect();
+        server.files.put("v/plain", "text");
+        server.files.put("v/B.TXT", "text");
+        let ftp = Ftp::with(server, proto_mock::Options::default());
+        let place = folder();
+        let url = ftp.url("v");
+        let mirror = ["ftp-mirror", url.as_str(), "copy", "--json"];
+        let run = proto_in(place.path(), &mirror).exits(0);
+        assert_eq!(done(&run), ["got B.TXT", "got plain."], "{without:?}");
+        assert_eq!(
+            done(&proto_in(place.path(), &mirror).exits(0)),
+            [""; 0],
+            "{without:?}"
+        );
+        if !without.contains(&"SIZE") {
+            fs::write(place.path().join("copy/B.TXT"), "longer").unwrap();
+            assert_eq!(
+                done(&proto_in(place.path(), &mirror).exits(0)),
+                ["got B.TXT"]
+            );
+        }
+        ftp.is_content();
+    }
+}
+
+#[test]
+fn a_host_and_its_port_are_a_url() {
+    let ftp = Ftp::flawed(&[]);
+    let place = folder();
+    let bare = ftp.url("pub").replace("ftp://", "");
+    proto_in(place.path(), &["ftp-mirror", &bare, "copy"]).exits(0);
+    assert_eq!(names(&place.path().join("copy")).len(), 4);
+    let bare = ftp.url("new").replace("ftp://", "");
+    proto_in(place.path(), &["ftp-mirror", "copy", &bare]).exits(0);
+    assert_eq!(ftp.ftp.files.get("new/hello.txt").unwrap(), b"Hello\n");
+    // What is here is meant where there is such a thing.
+    fs::create_dir_all(place.path().join("host:21/a")).unwrap();
+    let url = ftp.url("newer");
+    proto_in(place.path(), &["ftp-mirror", "host:21", &url]).exits(0);
+    assert_eq!(ftp.count_of("MKD newer/a"), 1);
+}

@@ -21,11 +21,11 @@ use crate::ftp::download::{Downloads, Remote};
 use crate::ftp::fleet::{Attempt, Fleet, Job, Tally};
 use crate::ftp::local::Place;
 use crate::ftp::trees::{down, Way};
-use crate::ftp::{last_part, shown, FtpArgs, Service};
+use crate::ftp::{last_part, FtpArgs, Service};
 use crate::progress::Progress;
 use crate::report::{json_line, Record, Report};
 use crate::rows::Rows;
-use crate::safe_name::safe_name;
+use crate::safe_name::safe_bytes;
 use crate::save::Sink;
 
 /// Get files from FTP servers.
@@ -280,11 +280,17 @@ impl Getting<'_> {
             let stored = record.bytes.get("stored").cloned().unwrap_or_default();
             progress.say(&format!("{}: {stored} bytes", record.target));
         }
-        if !self.args.output.json || !record.ok {
+        if !self.args.output.json {
             return Ok(());
         }
         let file = record.items.first().and_then(|item| item.get("file"));
-        let row = json!({ "url": record.target, "file": file, "bytes": record.bytes });
+        let row = json!({
+            "url": record.target,
+            "file": file.filter(|_| record.ok),
+            "ok": record.ok,
+            "bytes": record.bytes,
+            "error": record.error,
+        });
         json_line(&row)
             .map_err(std::io::Error::from)
             .and_then(|row| std::io::stdout().write_all(row.as_bytes()))
@@ -307,7 +313,14 @@ impl Getting<'_> {
         let remote = Remote::unknown(path, &url);
         let place = match self.plan {
             Plan::File(place) => place.clone(),
-            Plan::Folder(folder) => folder.join(safe_name(&shown(last_part(path)))),
+            Plan::Folder(folder) => {
+                let name = safe_bytes(last_part(path));
+                if name.as_encoded_bytes() != last_part(path) && !attempt.goes_on {
+                    let text = format!("{path} is stored as {}", name.display());
+                    progress.say(&format!("proto: {text}: not every name is given to a file"));
+                }
+                folder.join(name)
+            }
             Plan::Stdout { .. } | Plan::Device(_) => {
                 let output = match self.plan {
                     Plan::Device(device) => device.again()?,
@@ -368,7 +381,7 @@ impl Getting<'_> {
         let root = match name.is_empty() || name == b"." {
             true if folder.as_os_str().is_empty() => PathBuf::from("."),
             true => folder.clone(),
-            false => folder.join(safe_name(&shown(name))),
+            false => folder.join(safe_bytes(name)),
         };
         let started = Instant::now();
         let progress = Progress::new(self.args.common.looking.quiet, 1);

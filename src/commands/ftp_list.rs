@@ -77,17 +77,15 @@ fn list(
         }
         Err(error) => No::of(error) == Some(No::Missing),
     };
-    // Only a file has a size everywhere. An empty listing may be of a file that is not there.
-    let is_empty = matches!(&result, Ok(tree) if tree.is_empty());
-    if !is_odd && !is_empty {
+    if !is_odd {
         return result;
     }
+    // Only a file has a size everywhere.
     match session.about(path) {
         Ok(about) if about.size.is_some() => Ok(Tree::of(file(
             path,
             &Remote::unknown(path, "").told(&about),
         ))),
-        _ if is_empty => session.change_folder(path).and(result),
         _ => result,
     }
 }

@@ -24,7 +24,7 @@ use crate::rows::Rows;
 /// Make a tree on an FTP server like one here, or the reverse.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The tree to be copied: a URL (ftp://host/folder/) or a folder
+    /// The tree to be copied: a URL (ftp://host/folder/ or host:port/folder/) or a folder
     source: String,
     /// Where it is copied to: a folder, or a URL
     destination: String,
@@ -66,7 +66,7 @@ impl Direction {
     fn of(args: &Args) -> Result<Direction> {
         let (source, destination) = (args.source.as_str(), args.destination.as_str());
         let target = |text: &str| Target::parse(text).map(Box::new);
-        match (source.contains("://"), destination.contains("://")) {
+        match (is_url(source), is_url(destination)) {
             (true, false) => Ok(Direction::Down(target(source)?, destination.into())),
             (false, true) => Ok(Direction::Up(source.into(), target(destination)?)),
             _ => Err(Error::illegal(
@@ -74,6 +74,16 @@ impl Direction {
             )),
         }
     }
+}
+
+/// Whether a text is a URL, or begins with a host and its port; unless there is something of that name
+/// here.
+fn is_url(text: &str) -> bool {
+    let authority = text.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':');
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = port.is_some_and(|(host, port)| !host.is_empty() && is_port(port));
+    text.contains("://") || has_port && std::fs::symlink_metadata(text).is_err()
 }
 
 /// What both directions know.

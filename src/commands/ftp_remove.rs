@@ -1,8 +1,8 @@
 //! `proto ftp-remove URL`: a file, or with -r a folder with all that is in it.
 
-use proto_ftp::{Kind, Path, Session, Target};
+use proto_ftp::{Kind, Line, Path, Session, Target};
 use proto_transport::{without_password, Error, Result};
-use serde_json::Value;
+use serde_json::{json, Value};
 
 use crate::cli::CommonArgs;
 use crate::download::retrying;
@@ -10,7 +10,7 @@ use crate::fetching::reported;
 use crate::ftp::choice::Choice;
 use crate::ftp::fleet::Tally;
 use crate::ftp::walk::walk;
-use crate::ftp::{ends_all, named, FtpArgs, Service};
+use crate::ftp::{ends_all, last_part, lasting, named, FtpArgs, Service};
 use crate::progress::Progress;
 use crate::rows::Rows;
 
@@ -79,6 +79,12 @@ impl Removing<'_> {
                 true => Kind::Folder,
                 false => Kind::File,
             };
+            if self.args.dry_run {
+                check_there(session, path, kind)?;
+            }
+            return self.one(session, path, kind);
+        }
+        if let Some(kind @ (Kind::File | Kind::Link | Kind::Other)) = looked_up(session, path)? {
             return self.one(session, path, kind);
         }
         // Not everything in it may be seen: what is left then keeps its folder there.
@@ -98,15 +104,70 @@ impl Removing<'_> {
     }
 
     fn one(&self, session: &mut Session, path: &Path, kind: Kind) -> Result<()> {
-        if !self.args.dry_run {
-            match kind {
-                Kind::Folder => session.remove_folder(path)?,
-                // A link goes, and not what it leads to.
-                _ => session.delete(path)?,
-            }
+        if self.args.dry_run {
+            let planned = json!({ "planned": true });
+            self.tally.row("remove", path.as_bytes(), None, planned);
+            return Ok(());
+        }
+        match kind {
+            Kind::Folder => session.remove_folder(path)?,
+            // A link goes, and not what it leads to.
+            _ => session.delete(path)?,
         }
         self.tally
             .row("removed", path.as_bytes(), None, Value::Null);
         Ok(())
+    }
+}
+
+/// Fails if there is nothing to be removed.
+fn check_there(session: &mut Session, path: &Path, wanted: Kind) -> Result<()> {
+    let is_folder = match looked_up(session, path)? {
+        Some(kind) => kind == Kind::Folder,
+        // Not everything is shown.
+        None if session.is_folder(path)? => true,
+        None if session.about(path)?.size.is_some() => false,
+        None => {
+            return Err(lasting(
+                session,
+                "looking for it",
+                format!("{path} is not there"),
+            ))
+        }
+    };
+    match (is_folder, wanted == Kind::Folder) {
+        (true, false) => Err(lasting(
+            session,
+            "looking for it",
+            format!("{path} is a folder"),
+        )),
+        (false, true) => Err(lasting(
+            session,
+            "looking for it",
+            format!("{path} is no folder"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What the folder that a path is in shows it to be: whoever looks at the path itself is led through
+/// a link. `None` where it is not shown.
+fn looked_up(session: &mut Session, path: &Path) -> Result<Option<Kind>> {
+    let bytes = path.as_bytes();
+    let above = bytes.iter().rposition(|byte| *byte == b'/');
+    let above = above.map(|at| bytes.get(..at.max(1)).unwrap_or_default());
+    let above = above.map(Path::new).transpose()?;
+    let mut kind = None;
+    session.show_hidden(true);
+    let listed = session.list(above.as_ref(), &mut |line| {
+        match line {
+            Line::Entry(entry) if entry.name == last_part(path) => kind = Some(entry.kind),
+            _ => {}
+        }
+        Ok(())
+    });
+    match listed {
+        Err(error) if ends_all(&error) => Err(error),
+        _ => Ok(kind),
     }
 }

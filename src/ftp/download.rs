@@ -1,6 +1,7 @@
 //! A file on its way here.
 
 use std::fs::{self, File, FileTimes};
+use std::io;
 use std::path::Path as LocalPath;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use super::digest::{compare, Checksum};
 use super::lasting;
 use super::local::seconds;
 use crate::cli::CommonArgs;
-use crate::output::{refuse_existing, Origin, PartFile};
+use crate::output::{refuse_existing, writing, Origin, PartFile};
 use crate::progress::Progress;
 use crate::report::{Record, Stage};
 use crate::save::{check_digest, Sink, Watch};
@@ -30,6 +31,8 @@ pub struct Remote {
     pub size: Option<u64>,
     /// When it was changed.
     pub modified: Option<Modified>,
+    /// Whether another file belongs where this one would be before it is whole.
+    pub has_no_part: bool,
 }
 
 impl Remote {
@@ -40,6 +43,7 @@ impl Remote {
             url: url.to_owned(),
             size: None,
             modified: None,
+            has_no_part: false,
         }
     }
 
@@ -115,22 +119,22 @@ impl Downloads<'_> {
     ) -> Result<Fetched> {
         let name = place.to_string_lossy();
         record.items = vec![json!({ "url": remote.url, "file": name })];
-        let is_whole = || fs::symlink_metadata(place).is_ok_and(|file| file.is_file());
-        if self.resume && !self.force && is_whole() {
+        let is_file = || fs::symlink_metadata(place).is_ok_and(|file| file.is_file());
+        if self.resume && !self.force && is_file() {
+            self.check_whole(session, remote, place)?;
             record.note("skipped", "it is whole already");
-            if let Some(Checksum::Sha256(wanted)) = self.checksum {
-                check_digest(place, wanted)?;
-            }
             return Ok(Fetched::Whole);
         }
         refuse_existing(place, self.force)?;
+        if self.checksum == Some(Checksum::Server) && !session.offers_hash() {
+            return Err(no_digest(session));
+        }
         // Of a small file nothing is left that could be gone on with.
-        let earlier = match (self.resume || goes_on) && !remote.is_small() {
+        let has_part = !remote.is_small() && !remote.has_no_part;
+        let earlier = match (self.resume || goes_on) && has_part {
             true => PartFile::resume(place, self.force)?,
             false => None,
         };
-        // What a listing tells may be in the server's zone, and so is what it is compared with later.
-        let listed = remote.modified;
         let remote = self.known(session, remote, earlier.is_some())?;
         let (mut part, mut have) = match earlier.and_then(|earlier| continued(earlier, &remote)) {
             Some((part, have)) if self.kind == Type::Image => (part, have),
@@ -153,7 +157,7 @@ impl Downloads<'_> {
         match result {
             Ok(()) => {
                 record.stage = Stage::Store;
-                if let Some(modified) = &listed.or(remote.modified) {
+                if let Some(modified) = &remote.modified {
                     set_time(part.file(), modified);
                 }
                 part.commit()?;
@@ -184,6 +188,39 @@ impl Downloads<'_> {
         self.transfer(session, &remote, sink, 0, record)
     }
 
+    /// Fails unless the file here is the one there: by its digest if one is wanted, else by size and
+    /// time.
+    fn check_whole(&self, session: &mut Session, remote: &Remote, place: &LocalPath) -> Result<()> {
+        let reading = |error| Error::io(format!("reading {}", place.display()), error);
+        match self.checksum {
+            Some(Checksum::Sha256(wanted)) => return check_digest(place, wanted),
+            Some(Checksum::Server) => {
+                let mut file = File::open(place).map_err(reading)?;
+                return self.check(session, remote, &mut file);
+            }
+            None => {}
+        }
+        let told = self.known(session, remote, true)?;
+        let here = fs::symlink_metadata(place).map_err(reading)?;
+        let time = seconds(here.modified().ok());
+        // An earlier run may have had its time from a listing.
+        let mut times = [remote.modified, told.modified].into_iter().flatten();
+        let is_other_time = told.modified.is_some() && !times.any(|there| agrees(time, &there));
+        let why = match told.size.filter(|_| self.kind == Type::Image) {
+            Some(size) if size != here.len() => {
+                format!("has {} bytes, and the one on the server {size}", here.len())
+            }
+            _ if is_other_time => "has another time than the one on the server".to_owned(),
+            None if told.modified.is_none() => "cannot be compared with the server's".to_owned(),
+            _ => return Ok(()),
+        };
+        let why = format!("exists and {why}; --force replaces it");
+        Err(writing(
+            place,
+            io::Error::new(io::ErrorKind::AlreadyExists, why),
+        ))
+    }
+
     /// What is known of a file, after it was asked for if that is needed.
     fn known(&self, session: &mut Session, remote: &Remote, is_exact: bool) -> Result<Remote> {
         let size = remote.size;
@@ -197,6 +234,9 @@ impl Downloads<'_> {
 
     /// Begins a file. What is needed to go on with it is written beside it, if it is large.
     fn begin(&self, remote: &Remote, place: &LocalPath) -> Result<PartFile> {
+        if remote.has_no_part {
+            return PartFile::begin_apart(place, self.force);
+        }
         if remote.is_small() || self.kind == Type::Ascii || remote.validator().is_none() {
             return PartFile::begin_small(place, self.force);
         }
@@ -284,14 +324,15 @@ impl Downloads<'_> {
             }
             Some(Checksum::Server) => match session.hash(&remote.path)? {
                 Some(told) => compare(file, &told, &peer),
-                None => Err(lasting(
-                    session,
-                    "asking for a digest",
-                    "the server offers neither HASH nor a command like it",
-                )),
+                None => Err(no_digest(session)),
             },
         }
     }
+}
+
+fn no_digest(session: &Session) -> Error {
+    let why = "the server offers neither HASH nor a command like it";
+    lasting(session, "asking for a digest", why)
 }
 
 /// What an earlier run has left, if it is the beginning of what is there now.
@@ -414,25 +455,41 @@ fn system_time(moment: Moment) -> SystemTime {
 }
 
 /// Whether a file here is the same as one there, as far as size and time tell: what is not known of
-/// a time is not compared.
+/// them is not compared, but there must be a time.
 pub fn is_same(place: &LocalPath, remote: &Remote) -> bool {
     let Ok(metadata) = fs::symlink_metadata(place) else {
         return false;
     };
     metadata.is_file()
-        && remote.size == Some(metadata.len())
+        && remote.size.is_none_or(|size| size == metadata.len())
         && remote
             .modified
             .is_some_and(|modified| agrees(seconds(metadata.modified().ok()), &modified))
 }
 
-/// Whether two times agree, as far as the one there is known.
-pub fn agrees(here: i64, there: &Modified) -> bool {
-    let unit = match there.precision {
+/// Whether a time that a listing tells leaves open whether a file here is the one there: in the same
+/// minute it may have been changed once more, and in which zone that is nobody knows. `fetched` is when
+/// the file here came, or will. What is older than any zone can make it is certain if it agrees.
+pub fn is_doubtful(here: Option<i64>, fetched: i64, there: &Modified) -> bool {
+    const ZONES: i64 = 26 * 60 * 60;
+    let is_exact = there.is_utc && there.precision == Precision::Second;
+    let is_other = here.is_some_and(|here| !agrees(here, there));
+    let end = there.moment.to_unix().saturating_add(unit(there.precision));
+    !is_exact && (is_other || fetched < end.saturating_add(ZONES))
+}
+
+/// How exact a time is, in seconds.
+fn unit(precision: Precision) -> i64 {
+    match precision {
         Precision::Second => 1,
         Precision::Minute => 60,
         Precision::Day => 24 * 60 * 60,
-    };
+    }
+}
+
+/// Whether two times agree, as far as the one there is known.
+pub fn agrees(here: i64, there: &Modified) -> bool {
+    let unit = unit(there.precision);
     here.div_euclid(unit) == there.moment.to_unix().div_euclid(unit)
 }
 
@@ -446,6 +503,27 @@ mod tests {
             precision,
             is_utc: false,
         }
+    }
+
+    #[test]
+    fn what_was_fetched_soon_after_its_change_is_doubtful() {
+        let listed = at("20240615120900", Precision::Minute);
+        let time = listed.moment.to_unix();
+        let (day, soon) = (24 * 60 * 60, time + 90);
+        for (here, fetched, is_open) in [
+            (Some(time + 30), soon, true),
+            (Some(time + 30), time + 3 * day, false),
+            (Some(time + 3600), time + 3 * day, true),
+            (None, soon, true),
+            (None, time + 3 * day, false),
+        ] {
+            assert_eq!(is_doubtful(here, fetched, &listed), is_open, "{here:?}");
+        }
+        let exact = Modified {
+            is_utc: true,
+            ..at("20240615120930", Precision::Second)
+        };
+        assert!(!is_doubtful(Some(0), soon, &exact));
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! A tree on its way, either way.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path as LocalPath;
 
 use proto_ftp::{Kind, No, Path, Session, Target};
 use proto_transport::escape::escaped;
@@ -17,10 +13,9 @@ use super::fleet::{Fleet, Job, Tally};
 use super::local::{Item, Place};
 use super::upload::{Source, Uploads};
 use super::walk::{walk, Found, Stray, Tree};
-use super::{in_folder, Service};
+use super::{in_folder, last_part, lasting, Service};
 use crate::download::retrying;
 use crate::exit_code::{exit_code, PROTOCOL};
-use crate::output::writing;
 use crate::report::{Record, Stage};
 
 /// A tree on a server, and how it is gone through.
@@ -59,11 +54,13 @@ impl Way<'_> {
             self.service.converse(record, |session, record| {
                 record.stage = Stage::Transfer;
                 let tree = walk(session, self.root(), choice, true)?;
-                // Some servers have an empty listing for what is not there.
-                if let (true, Some(root)) = (tree.is_empty(), self.root()) {
-                    session.change_folder(root)?;
+                match self.root() {
+                    Some(root) if is_file(session, root, &tree)? => {
+                        let why = format!("{root} is a file, and not a folder");
+                        Err(lasting(session, "listing the folder", why))
+                    }
+                    _ => Ok(tree),
                 }
-                Ok(tree)
             })
         })?;
         for (below, stray) in &tree.strays {
@@ -81,6 +78,16 @@ impl Way<'_> {
     }
 }
 
+/// Whether a listing is of a file, as servers show it, and not of a folder that holds one of its name.
+fn is_file(session: &mut Session, root: &Path, tree: &Tree) -> Result<bool> {
+    match tree.found.as_slice() {
+        [only] if only.entry.kind == Kind::File && only.below == last_part(root) => {
+            Ok(session.about(root)?.size.is_some())
+        }
+        _ => Ok(false),
+    }
+}
+
 impl Found {
     /// The file, as downloads know it.
     pub fn remote(&self, way: &Way<'_>) -> Remote {
@@ -89,6 +96,7 @@ impl Found {
             url: way.url(&self.below),
             size: self.entry.size,
             modified: self.entry.modified,
+            has_no_part: false,
         }
     }
 }
@@ -115,7 +123,7 @@ pub fn down(
             Kind::Link | Kind::Other => skip(way, found),
         }
     }
-    fetch(way, downloads, place, &files);
+    fetch(way, downloads, place, &tree, &files);
     Ok(())
 }
 
@@ -130,24 +138,25 @@ pub fn skip(way: &Way<'_>, found: &Found) {
 }
 
 /// What our names of files end with that are not whole.
-const UNFINISHED: [&[u8]; 2] = [b".part", b".part.json"];
+pub const UNFINISHED: [&[u8]; 2] = [b".part", b".part.json"];
 
-/// Gets files into their places.
-pub fn fetch(way: &Way<'_>, downloads: &Downloads<'_>, place: &Place, files: &[&Found]) {
-    let names: HashSet<&[u8]> = files.iter().map(|found| found.below.as_slice()).collect();
-    let (blocked, files): (Vec<&Found>, Vec<&Found>) = files.iter().partition(|found| {
-        UNFINISHED
-            .iter()
-            .any(|end| names.contains([&found.below, *end].concat().as_slice()))
-    });
-    for found in blocked {
-        let why = "the tree has a file with the name that this one has while it is not whole";
-        let error = writing(
-            LocalPath::new(OsStr::from_bytes(&found.below)),
-            io::Error::new(io::ErrorKind::AlreadyExists, why),
-        );
-        way.tally.failed(&found.below, &error);
-    }
+/// Gets some files of a tree into their places.
+pub fn fetch(
+    way: &Way<'_>,
+    downloads: &Downloads<'_>,
+    place: &Place,
+    tree: &Tree,
+    files: &[&Found],
+) {
+    let names: HashSet<&[u8]> = tree
+        .found
+        .iter()
+        .map(|found| found.below.as_slice())
+        .collect();
+    let has_no_part = |found: &Found| {
+        let mut ends = UNFINISHED.iter();
+        ends.any(|end| names.contains([&found.below, *end].concat().as_slice()))
+    };
     let jobs: Vec<Job<'_, &Found>> = files
         .iter()
         .map(|found| Job {
@@ -160,7 +169,10 @@ pub fn fetch(way: &Way<'_>, downloads: &Downloads<'_>, place: &Place, files: &[&
         &jobs,
         |session, found, record, attempt| {
             let to = place.prepare(&found.below)?;
-            let remote = found.remote(way);
+            let remote = Remote {
+                has_no_part: has_no_part(found),
+                ..found.remote(way)
+            };
             downloads
                 .to_file(session, &remote, &to, record, attempt.goes_on)
                 .map(drop)
@@ -228,7 +240,14 @@ fn rest(way: &Way<'_>, untried: usize) {
 /// of those that could not be made.
 pub fn make_folders(session: &mut Session, way: &Way<'_>, folders: &[&[u8]]) -> Result<()> {
     for below in folders {
-        let path = way.path(below)?;
+        let path = match way.path(below) {
+            Ok(path) => path,
+            // A name that no command can hold.
+            Err(error) => {
+                way.tally.failed(below, &error);
+                continue;
+            }
+        };
         match session.make_folder(&path) {
             Ok(_) => way.tally.row("made", below, None, Value::Null),
             Err(error) if is_there(session, &path, &error) => {}

@@ -81,7 +81,11 @@ pub fn walk(
         match list(session, &mut tree, &below, path.as_ref(), choice) {
             Err(error) if below.is_empty() => return Err(missing(session, root, error)),
             Err(error) if ends_all(&error) => return Err(error),
-            Err(error) => tree.stray(&below, Stray::Unlisted(error)),
+            Err(error) => {
+                // What came of it may be nothing that is in there.
+                tree.found.truncate(first);
+                tree.stray(&below, Stray::Unlisted(error));
+            }
             Ok(()) => {}
         }
         let mut too_deep = Vec::new();
@@ -117,7 +121,7 @@ fn missing(session: &mut Session, root: Option<&Path>, error: Error) -> Error {
     let Some(path) = root.filter(|_| No::of(&error) == Some(No::Busy)) else {
         return error;
     };
-    match session.change_folder(path) {
+    match session.check_folder(path) {
         Err(no) if No::of(&no) == Some(No::Missing) => no,
         _ => error,
     }
@@ -169,11 +173,6 @@ impl Tree {
             found: vec![found],
             ..Tree::default()
         }
-    }
-
-    /// Whether the listings held nothing at all.
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.strays.is_empty()
     }
 
     /// Counts an entry whose path has so many bytes, wanted or not.

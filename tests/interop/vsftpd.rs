@@ -413,3 +413,102 @@ fn listings_in_the_zone_of_the_server_are_compared_with_themselves() {
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)).len(), 2);
     assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
 }
+
+#[test]
+fn an_empty_folder_is_where_files_go() {
+    let Some(server) = Vsftpd::start(&[]) else {
+        return;
+    };
+    let place = folder();
+    fs::create_dir_all(place.path().join("tree/sub")).unwrap();
+    for name in ["a", "b", "sub/c"] {
+        fs::write(place.path().join("tree").join(name), "x").unwrap();
+    }
+    let url = server.url("in/new/");
+    let mirror = ["ftp-mirror", "tree", url.as_str(), "--delete"];
+    for options in [&[][..], &["-j", "3"], &["--direct"]] {
+        let made = server.root().join("in/new");
+        fs::create_dir(&made).unwrap();
+        chown(&made, Some(id(&["-u", "daemon"])), None).unwrap();
+        run(place.path(), &[&mirror[..], options].concat()).exits(0);
+        assert_eq!(names(&made), ["a", "b", "sub"], "{options:?}");
+        assert_eq!(names(&made.join("sub")), ["c"], "{options:?}");
+        fs::remove_dir_all(made).unwrap();
+    }
+    server.write("void/x/y", b"y");
+    fs::remove_file(server.root().join("void/x/y")).unwrap();
+    server.write("full/z", b"z");
+    let (void, full) = (server.url("void/x/"), server.url("full/"));
+    run(place.path(), &["ftp-get", "-r", &void, &full]).exits(0);
+    assert_eq!(names(&place.path().join("full")), ["z"]);
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_a_failure_and_nothing_is_deleted() {
+    let Some(server) = Vsftpd::start(&[]) else {
+        return;
+    };
+    let place = folder();
+    server.write("q/a/x", b"1\n");
+    server.write("q/b/.env", b"2\n");
+    let url = server.url("q/");
+    let mirror = ["ftp-mirror", url.as_str(), "q", "--delete"];
+    run(place.path(), &mirror).exits(0);
+    let folder = server.root().join("q/a");
+    for mode in [0o700, 0o711] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        let failed = run(place.path(), &mirror).exits(69);
+        assert_eq!(failed.text(), "", "{mode:o}");
+        assert_eq!(fs::read(place.path().join("q/a/x")).unwrap(), b"1\n");
+        assert_eq!(fs::read(place.path().join("q/b/.env")).unwrap(), b"2\n");
+        let alone = server.url("q/a/");
+        let failed = run(place.path(), &["ftp-mirror", &alone, "q/a", "--delete"]);
+        assert_eq!(failed.code, 69, "{mode:o}: {}", failed.stderr);
+        assert!(place.path().join("q/a/x").exists());
+    }
+}
+
+#[test]
+fn what_a_removed_link_leads_to_stays() {
+    let Some(server) = Vsftpd::start(&[]) else {
+        return;
+    };
+    let place = folder();
+    let inside = server.root().join("in");
+    fs::create_dir(inside.join("real")).unwrap();
+    fs::write(inside.join("real/precious"), "x").unwrap();
+    chown(inside.join("real"), Some(id(&["-u", "daemon"])), None).unwrap();
+    std::os::unix::fs::symlink("real", inside.join("link")).unwrap();
+    let url = server.url("in/link/");
+    run(place.path(), &["ftp-remove", "-r", &url]).exits(0);
+    assert_eq!(names(&inside), ["real"]);
+    assert_eq!(names(&inside.join("real")), ["precious"]);
+}
+
+#[test]
+fn a_second_change_within_a_minute_is_seen() {
+    for settings in [&[][..], &["use_localtime=YES"]] {
+        let Some(server) = Vsftpd::start(settings) else {
+            return;
+        };
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let minute = std::time::UNIX_EPOCH + Duration::from_secs(now / 60 * 60 - 60);
+        let write = |text: &[u8], second: u64| {
+            server.write("tree/f", text);
+            let path = server.root().join("tree/f");
+            let file = File::options().append(true).open(path).unwrap();
+            let time = minute + Duration::from_secs(second);
+            file.set_modified(time).unwrap();
+        };
+        let place = folder();
+        let url = server.url("tree");
+        let mirror = ["ftp-mirror", url.as_str(), "copy"];
+        write(b"aaaa", 5);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["got f"]);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), [""; 0]);
+        write(b"bbbb", 40);
+        assert_eq!(rows(&run(place.path(), &mirror).exits(0)), ["got f"]);
+        assert_eq!(fs::read(place.path().join("copy/f")).unwrap(), b"bbbb");
+    }
+}

@@ -3,13 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use proto_transport::{Connection, Connector, Error, Refusal, Result, Secret, StatusReply};
 
 use crate::reply::Features;
 use crate::request::Request;
 use crate::session::Session;
 use crate::target::Target;
-use crate::wire::{ask, expect, hear, no};
+use crate::wire::{ask, hear, no};
 
 /// A server that has greeted us.
 pub struct Client {
@@ -107,19 +109,27 @@ impl Client {
         Ok(())
     }
 
-    /// Tells under which name we know the server, if it wants to know (RFC 7151): it may serve
-    /// several. Only after [`Client::ask_features`], and before the login.
+    /// Tells under which name we know the server, if we know it by one and it wants to know
+    /// (RFC 7151): it may serve several. Only before the login. A server that does not know the name
+    /// goes on as it is: many know none that nobody has set.
     pub fn host(&mut self) -> Result<()> {
-        self.connection.doing("telling the name of the host");
+        let host = self.target.endpoint.host.clone();
+        // An address of IPv6 may name its interface too, and localhost is whoever hears it (RFC 6761
+        // section 6.3).
+        let is_address = host.contains(':') || host.parse::<IpAddr>().is_ok();
+        if is_address || host.eq_ignore_ascii_case("localhost") {
+            return Ok(());
+        }
+        self.ask_features()?;
         if !self.features.offers("HOST") {
             return Ok(());
         }
-        let host = &self.target.endpoint.host;
-        let host = match host.contains(':') {
-            true => format!("[{host}]"),
-            false => host.clone(),
-        };
-        expect(&mut self.connection, &Request::Host(host), 2).map(|_| ())
+        self.connection.doing("telling the name of the host");
+        let reply = ask(&mut self.connection, &Request::Host(host))?;
+        match reply.code {
+            200..=299 | 400..=420 | 422..=599 => Ok(()),
+            _ => Err(no(&self.connection, &reply, "220")),
+        }
     }
 
     /// Upgrades to TLS, and has the data connections protected too, or fails. What was learned before

@@ -85,12 +85,18 @@ impl Entry {
 pub struct Listing {
     now: Moment,
     pending: Option<Vec<u8>>,
+    /// The name of the last file that had a version.
+    last: Option<Vec<u8>>,
 }
 
 impl Listing {
     /// A listing that came about `now`: dates without a year are of the last twelve months.
     pub fn new(now: Moment) -> Listing {
-        Listing { now, pending: None }
+        Listing {
+            now,
+            pending: None,
+            last: None,
+        }
     }
 
     /// What the next line is, without its line end. A line that is the first part of an entry is
@@ -98,7 +104,7 @@ impl Listing {
     pub fn line(&mut self, line: &[u8]) -> Line {
         if let Some(name) = self.pending.take() {
             if let Some(entry) = vms::continued(&name, line) {
-                return checked(entry, line);
+                return self.newest(entry, line);
             }
             // The name was none, and is not lost: it comes before this line.
             return match self.line(line) {
@@ -111,6 +117,9 @@ impl Listing {
         }
         if let Some(entry) = self.entry(line) {
             return checked(entry, line);
+        }
+        if let Some(entry) = vms::parse(line) {
+            return self.newest(entry, line);
         }
         if vms::is_name(line) {
             self.pending = Some(line.to_vec());
@@ -130,7 +139,16 @@ impl Listing {
             .or_else(|| unix::netware(line, self.now))
             .or_else(|| others::dos(line))
             .or_else(|| others::os400(line))
-            .or_else(|| vms::parse(line))
+    }
+
+    /// A file of VMS. The versions of one are listed together, and the newest, which is what its name
+    /// alone means, comes first.
+    fn newest(&mut self, entry: Entry, line: &[u8]) -> Line {
+        if self.last.as_ref() == Some(&entry.name) {
+            return Line::Nothing;
+        }
+        self.last = Some(entry.name.clone());
+        checked(entry, line)
     }
 }
 

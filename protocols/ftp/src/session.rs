@@ -46,6 +46,8 @@ pub struct Session {
     ahead: Ahead,
     /// What the transfer under way is, in errors.
     doing: String,
+    /// The folder that we are in, once it was asked for.
+    here: Option<Path>,
 }
 
 /// The data connection of the transfer after this one, asked for while this one is under way.
@@ -70,6 +72,12 @@ pub struct About {
     /// When it was changed, in UTC.
     pub modified: Option<Moment>,
 }
+
+/// Files of which is asked at once. With paths of 255 bytes that is less than 10 KB.
+const ASKED_TOGETHER: usize = 16;
+
+/// Digests by HASH, the one that is wanted most first.
+const HASHES: [&str; 4] = ["SHA-256", "SHA-512", "SHA-1", "MD5"];
 
 /// Digests by commands of their own, the strongest first.
 const OLD_HASHES: [(&str, &str); 5] = [
@@ -112,6 +120,7 @@ impl Session {
             more_follows: false,
             ahead: Ahead::Nothing,
             doing: String::new(),
+            here: None,
         })
     }
 
@@ -178,6 +187,11 @@ impl Session {
 
     /// Goes to a folder.
     pub fn change_folder(&mut self, path: &Path) -> Result<()> {
+        self.here = None;
+        self.go_to(path)
+    }
+
+    fn go_to(&mut self, path: &Path) -> Result<()> {
         self.connection.doing(format!("going to {path}"));
         self.expect(&Request::ChangeFolder(path.clone()), 2)
             .map(|_| ())
@@ -189,12 +203,26 @@ impl Session {
             let facts = self.facts(path);
             return Ok(facts?.is_some_and(|entry| entry.kind == Kind::Folder));
         }
-        let here = self.working_folder()?;
-        match self.change_folder(path) {
+        match self.check_folder(path) {
             Err(error) if No::of(&error) == Some(No::Missing) => Ok(false),
-            Err(error) => Err(error),
-            Ok(()) => self.change_folder(&here).map(|()| true),
+            result => result.map(|()| true),
         }
+    }
+
+    /// Fails as the server does unless a path names a folder that can be gone to. We are where we were
+    /// afterwards: other paths may be relative to that.
+    pub fn check_folder(&mut self, path: &Path) -> Result<()> {
+        let here = match self.here.take() {
+            Some(here) => here,
+            None => self.working_folder()?,
+        };
+        self.go_to(path)
+            .inspect_err(|_| self.here = Some(here.clone()))?;
+        // Who cannot go back means another file by each name.
+        self.go_to(&here)
+            .inspect_err(|_| self.connection.give_up_sending())?;
+        self.here = Some(here);
+        Ok(())
     }
 
     /// How many bytes a file has, as they would travel in type I (RFC 3659 section 4).
@@ -262,33 +290,56 @@ impl Session {
 
     /// How many bytes a file has, and when it was changed, as far as the server can tell.
     pub fn about(&mut self, path: &Path) -> Result<About> {
-        self.connection.doing(format!("asking about {path}"));
+        let mut all = self.about_all(&[path])?;
+        Ok(all.pop().unwrap_or_default())
+    }
+
+    /// The same of many files, in their order: their questions are sent together, some at a time.
+    pub fn about_all(&mut self, paths: &[&Path]) -> Result<Vec<About>> {
+        let mut all = Vec::with_capacity(paths.len());
+        for some in paths.chunks(ASKED_TOGETHER) {
+            self.about_some(some, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    fn about_some(&mut self, paths: &[&Path], all: &mut Vec<About>) -> Result<()> {
+        let doing = match paths {
+            [path] => format!("asking about {path}"),
+            _ => "asking about files".to_owned(),
+        };
+        self.connection.doing(doing);
         let mut requests = Vec::new();
         if self.told_kind != Some(Type::Image) {
             requests.push(Request::Type(Type::Image));
         }
-        requests.push(Request::Size(path.clone()));
-        requests.push(Request::Modified(path.clone()));
+        for path in paths {
+            requests.push(Request::Size((*path).clone()));
+            requests.push(Request::Modified((*path).clone()));
+        }
         let mut replies = self.ask_all(&requests)?.into_iter();
-        if requests.len() == 3 {
+        if self.told_kind != Some(Type::Image) {
             let reply = replies.next();
             match reply.filter(|reply| !reply.is(2)) {
                 Some(reply) => return Err(self.no(&reply, "200")),
                 None => self.told_kind = Some(Type::Image),
             }
         }
-        let (size, modified) = (replies.next(), replies.next());
-        for reply in size.iter().chain(&modified) {
-            if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
-                return Err(self.no(reply, "213"));
+        for _ in paths {
+            let (size, modified) = (replies.next(), replies.next());
+            for reply in size.iter().chain(&modified) {
+                if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
+                    return Err(self.no(reply, "213"));
+                }
             }
+            let told = |reply: &StatusReply| reply.code == 213;
+            let (size, modified) = (size.filter(told), modified.filter(told));
+            all.push(About {
+                size: size.as_ref().and_then(reply::size),
+                modified: modified.as_ref().and_then(reply::modified),
+            });
         }
-        let told = |reply: &StatusReply| reply.code == 213;
-        let (size, modified) = (size.filter(told), modified.filter(told));
-        Ok(About {
-            size: size.as_ref().and_then(reply::size),
-            modified: modified.as_ref().and_then(reply::modified),
-        })
+        Ok(())
     }
 
     /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can
@@ -326,15 +377,24 @@ impl Session {
         }
     }
 
+    /// Whether the server offers a way to have a digest.
+    pub fn offers_hash(&self) -> bool {
+        let offered = self.features.hashes();
+        let has_old = |(verb, _): &(&str, &str)| self.features.offers(verb);
+        HASHES
+            .iter()
+            .any(|known| offered.iter().any(|name| name == known))
+            || OLD_HASHES.iter().any(has_old)
+    }
+
     /// The digest of a file, by the strongest way that the server offers: HASH, or XSHA512 and its
     /// family; `None` if it offers none.
     pub fn hash(&mut self, path: &Path) -> Result<Option<Digest>> {
-        const KNOWN: [&str; 4] = ["SHA-256", "SHA-512", "SHA-1", "MD5"];
         self.tell_type(Type::Image)?;
         self.connection
             .doing(format!("asking for the digest of {path}"));
         let offered = self.features.hashes();
-        let chosen = KNOWN
+        let chosen = HASHES
             .iter()
             .find(|known| offered.iter().any(|name| name == *known));
         if let Some(chosen) = chosen {

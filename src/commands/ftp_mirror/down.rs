@@ -1,29 +1,46 @@
 //! From a server to a folder here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::time::SystemTime;
 
 use proto_ftp::{Kind, Type};
 use proto_transport::Result;
 use serde_json::Value;
 
 use super::Mirror;
-use crate::ftp::download::{is_same, Downloads, Remote};
-use crate::ftp::local::{tree, Item, Place};
-use crate::ftp::trees::{fetch, skip};
+use crate::download::retrying;
+use crate::ftp::download::{is_doubtful, is_same, Downloads, Remote};
+use crate::ftp::local::{seconds, tree, Item, Place};
+use crate::ftp::trees::{fetch, skip, UNFINISHED};
 use crate::ftp::walk::{Found, Tree};
 use crate::output::writing;
 use crate::report::Record;
 
+/// What is here and not there.
+#[derive(Default)]
+struct Extra {
+    /// What is in the way of what is there, and what is in it.
+    in_the_way: Vec<Item>,
+    /// All else.
+    others: Vec<Item>,
+}
+
+/// Doubtful files of which is asked before it shows whether the server can tell.
+const FIRST: usize = 16;
+
 impl Mirror<'_> {
     /// Makes the folder here like the tree on the server.
     pub fn down(&self, record: &mut Record) -> Result<()> {
-        let there = self.way.look(self.choice, record)?;
+        let mut there = self.way.look(self.choice, record)?;
         let place = Place::new(self.place);
+        self.settle_doubts(&mut there, &place, record)?;
         let (folders, files) = self.wanted(&there, &place);
-        let extra = self.extra(&there)?;
-        self.is_within_limit(extra.len())?;
+        let extra = self.extra(&there, &files)?;
+        let count = extra.in_the_way.len() + extra.others.len();
+        self.is_within_limit(count)?;
         if self.args.dry_run {
             folders
                 .iter()
@@ -31,12 +48,14 @@ impl Mirror<'_> {
             for found in files {
                 self.planned("get", &found.below, found.entry.size);
             }
-            if self.may_delete(extra.len())? {
-                extra
-                    .iter()
-                    .for_each(|item| self.planned("delete", &item.below, None));
+            if self.may_delete(count)? {
+                let extra = extra.in_the_way.iter().chain(&extra.others);
+                extra.for_each(|item| self.planned("delete", &item.below, None));
             }
             return Ok(());
+        }
+        if self.may_delete(extra.in_the_way.len())? {
+            self.remove_all(&extra.in_the_way);
         }
         place.make_folder(b"")?;
         for found in folders {
@@ -53,12 +72,75 @@ impl Mirror<'_> {
             checksum: None,
             kind: Type::Image,
         };
-        fetch(self.way, &downloads, &place, &files);
-        if self.may_delete(extra.len())? {
-            // What is in a folder comes behind it.
-            extra.iter().rev().for_each(|item| self.remove(item));
+        fetch(self.way, &downloads, &place, &there, &files);
+        if self.may_delete(extra.others.len())? {
+            self.remove_all(&extra.others);
         }
         Ok(())
+    }
+
+    /// Asks for the size and the exact time of files whose listing leaves open whether they are the
+    /// same here, as far as the server can tell.
+    fn settle_doubts(&self, there: &mut Tree, place: &Place, record: &mut Record) -> Result<()> {
+        let open: Vec<usize> = there
+            .found
+            .iter()
+            .enumerate()
+            .filter_map(|(at, found)| self.is_open(found, place).then_some(at))
+            .collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let say = |text: &str| self.way.fleet.progress.say(text);
+        let told = retrying(self.way.fleet.common, say, |_| {
+            self.way.service.converse(record, |session, _| {
+                let paths: Vec<_> = open
+                    .iter()
+                    .filter_map(|at| there.found.get(*at).map(|found| &found.path))
+                    .collect();
+                let (first, rest) = paths.split_at(paths.len().min(FIRST));
+                let mut told = session.about_all(first)?;
+                if told.iter().any(|about| about.modified.is_some()) {
+                    told.extend(session.about_all(rest)?);
+                }
+                Ok(told)
+            })
+        })?;
+        for (at, about) in open.into_iter().zip(&told) {
+            let Some(found) = there.found.get_mut(at) else {
+                continue;
+            };
+            let told = found.remote(self.way).told(about);
+            (found.entry.size, found.entry.modified) = (told.size, told.modified);
+        }
+        Ok(())
+    }
+
+    /// Whether the listing leaves open if a file is the same here, or will later.
+    fn is_open(&self, found: &Found, place: &Place) -> bool {
+        let Ok(to) = place.path(&found.below) else {
+            return false;
+        };
+        if found.entry.kind != Kind::File {
+            return false;
+        }
+        let here = fs::symlink_metadata(to).ok().filter(|here| here.is_file());
+        let other_size = |here: &fs::Metadata| {
+            let size = found.entry.size;
+            size.is_some_and(|size| size != here.len())
+        };
+        if self.args.size_only {
+            return here.is_some() && found.entry.size.is_none();
+        }
+        match (here.filter(|here| !other_size(here)), &found.entry.modified) {
+            (Some(_), None) => true,
+            (Some(here), Some(modified)) => {
+                found.entry.size.is_none()
+                    || is_doubtful(Some(here.mtime()), here.ctime(), modified)
+            }
+            (None, Some(modified)) => is_doubtful(None, seconds(Some(SystemTime::now())), modified),
+            (None, None) => false,
+        }
     }
 
     /// The folders that are missing here, and the files that are missing or others.
@@ -97,19 +179,54 @@ impl Mirror<'_> {
         }
     }
 
-    /// What is here and not there.
-    fn extra(&self, there: &Tree) -> Result<Vec<Item>> {
+    /// What is here and not there. What an earlier run has left of files that come now is no such
+    /// thing: it is gone on with.
+    fn extra(&self, there: &Tree, files: &[&Found]) -> Result<Extra> {
+        let mut extra = Extra::default();
         if !self.args.delete.delete || fs::symlink_metadata(self.place).is_err() {
-            return Ok(Vec::new());
+            return Ok(extra);
         }
-        let names: HashSet<&[u8]> = there
+        let kinds: HashMap<&[u8], Kind> = there
             .found
             .iter()
-            .map(|found| found.below.as_slice())
+            .map(|found| (found.below.as_slice(), found.entry.kind))
             .collect();
-        let mut items = tree(self.place, self.choice, &mut |_| {})?;
-        items.retain(|item| !names.contains(item.below.as_slice()));
-        Ok(items)
+        let parts: HashSet<Vec<u8>> = files
+            .iter()
+            .flat_map(|found| UNFINISHED.map(|end| [&found.below, end].concat()))
+            .collect();
+        // Folders where files are to be.
+        let mut in_the_way: HashSet<Vec<u8>> = HashSet::new();
+        for item in tree(self.place, self.choice, &mut |_| {})? {
+            let is_other = match kinds.get(item.below.as_slice()) {
+                Some(Kind::Folder) => !item.is_folder,
+                Some(Kind::File) => item.is_folder,
+                Some(Kind::Link | Kind::Other) => continue,
+                None => false,
+            };
+            let mut ends = item.below.iter().enumerate();
+            let is_below = ends.any(|(end, byte)| {
+                *byte == b'/'
+                    && item
+                        .below
+                        .get(..end)
+                        .is_some_and(|above| in_the_way.contains(above))
+            });
+            if is_other || is_below {
+                if is_other && item.is_folder {
+                    in_the_way.insert(item.below.clone());
+                }
+                extra.in_the_way.push(item);
+            } else if !kinds.contains_key(item.below.as_slice()) && !parts.contains(&item.below) {
+                extra.others.push(item);
+            }
+        }
+        Ok(extra)
+    }
+
+    /// What is in a folder comes behind it.
+    fn remove_all(&self, items: &[Item]) {
+        items.iter().rev().for_each(|item| self.remove(item));
     }
 
     fn remove(&self, item: &Item) {
@@ -120,6 +237,8 @@ impl Mirror<'_> {
         match result {
             // What is in it is not meant to go.
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            // It has gone by itself.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => self
                 .way
                 .tally

@@ -175,10 +175,19 @@ fn what_is_not_protected_is_not_gone_on_with() {
 
 #[test]
 fn the_name_of_the_host_is_told_to_those_who_ask() {
-    let (client, said) = client("220 hi\r\n|211-x\r\n HOST\r\n211 end\r\n|220 hi\r\n");
-    let mut client = client.unwrap();
-    client.host().unwrap();
-    client.ask_features().unwrap();
-    client.host().unwrap();
-    assert_eq!(said.text(), "FEAT\r\nHOST ftp.example.org\r\n");
+    for (heard, wanted) in [
+        (
+            "220 hi\r\n|211-x\r\n HOST\r\n211 end\r\n|220 hi\r\n",
+            "FEAT\r\nHOST ftp.example.org\r\n",
+        ),
+        (
+            "220 hi\r\n|211-x\r\n HOST\r\n211 end\r\n|504 who?\r\n",
+            "FEAT\r\nHOST ftp.example.org\r\n",
+        ),
+        ("220 hi\r\n|530 log in first\r\n", "FEAT\r\n"),
+    ] {
+        let (client, said) = client(heard);
+        client.unwrap().host().unwrap();
+        assert_eq!(said.text(), wanted);
+    }
 }

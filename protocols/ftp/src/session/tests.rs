@@ -290,6 +290,9 @@ fn what_the_server_says_explains_a_data_connection_that_is_not_there() {
         drop(unused);
         server.expect("EPSV", &format!("229 (|||{port}|)"));
         server.expect("RETR f", "425 cannot");
+        server.expect("ABOR", "226 nothing");
+        server.expect("NOOP", "200 well");
+        server.expect("PASV", "502 what?");
         server.expect("QUIT", "221 bye");
     });
     let error = get(&mut session, 0).0.unwrap_err();
@@ -624,6 +627,108 @@ fn a_server_that_takes_an_option_for_a_name_is_asked_without_it() {
             listed.unwrap();
             assert_eq!(lines, 1);
         }
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_passive_port_that_leads_nowhere_is_asked_for_in_the_old_way() {
+    for reply in ["229 ok", "425 cannot", "501 what?"] {
+        let (mut session, server) = serve(move |server| {
+            server.expect("TYPE I", "200 ok");
+            // Nobody listens there any more.
+            let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+            let gone = gone.unwrap().port();
+            match reply {
+                "229 ok" => {
+                    server.expect("EPSV", &format!("229 ok (|||{gone}|)"));
+                    server.expect("RETR f", "150 coming");
+                    server.expect("ABOR", "426 no");
+                    server.say("226 aborted");
+                    server.expect("NOOP", "200 well");
+                }
+                _ => server.expect("EPSV", reply),
+            }
+            for _ in 0..2 {
+                let port = server.port();
+                let (high, low) = (port >> 8, port & 255);
+                server.expect("PASV", &format!("227 ok (127,0,0,1,{high},{low})"));
+                server.expect("RETR f", "150 coming");
+                server.data().write_all(b"hello").unwrap();
+                server.say("226 done");
+            }
+        });
+        for _ in 0..2 {
+            let (result, found) = get(&mut session, 0);
+            result.unwrap();
+            assert_eq!(found, b"hello");
+        }
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn where_no_way_leads_anywhere_the_first_error_is_told() {
+    let (mut session, _) = session("", "200 ok\r\n425 cannot\r\n502 what?\r\n");
+    let error = get(&mut session, 0).0.unwrap_err().to_string();
+    assert!(error.contains("425"), "{error}");
+    // A file that is not there is none, whatever is said of connections.
+    let (mut session, server) = serve(move |server| {
+        server.expect("TYPE I", "200 ok");
+        server.expect("EPSV", "229 ok (|||1025|)");
+        server.expect("RETR f", "550 none");
+        server.expect("ABOR", "226 nothing");
+        server.expect("NOOP", "200 well");
+    });
+    let error = get(&mut session, 0).0.unwrap_err();
+    assert_eq!(No::of(&error), Some(No::Missing), "{error}");
+    server.join().unwrap();
+}
+
+/// Serves a listing.
+fn list(server: &mut Server, command: &str, lines: &str) {
+    server.passive();
+    server.expect(command, "150 here");
+    server.data().write_all(lines.as_bytes()).unwrap();
+    server.say("226 done");
+}
+
+#[test]
+fn a_listing_that_shows_no_folder_is_looked_into() {
+    const ITSELF: &str = "drwx------ 2 a b 6 Apr  8  1994 x\r\n";
+    for (there, lines, is_fine) in [
+        ("550 no", "", false),
+        ("250 ok", "", true),
+        ("550 no", ITSELF, false),
+        ("250 ok", ITSELF, true),
+    ] {
+        let (mut session, server) = serve(move |server| {
+            list(server, "LIST -a q/x", lines);
+            let goal = match lines {
+                "" => {
+                    list(server, "LIST q/x", "");
+                    "CWD q/x"
+                }
+                _ => "CWD q/x/x",
+            };
+            server.expect("PWD", "257 \"/home\"");
+            server.expect(goal, there);
+            if is_fine {
+                server.expect("CWD /home", "250 back");
+            }
+            // Nothing is learnt of "-a" from what holds nothing.
+            let whole = "total 1\r\ndrwx------ 2 a b 6 Apr  8  1994 .\r\n\
+                drwx------ 2 a b 6 Apr  8  1994 x\r\n";
+            list(server, "LIST -a q/x", whole);
+        });
+        session.show_hidden(true);
+        let listed = session.list(Some(&path("q/x")), &mut |_| Ok(()));
+        assert_eq!(listed.is_ok(), is_fine, "{there} {lines}");
+        // An unreadable folder is there.
+        let is_missing = lines.is_empty() && !is_fine;
+        let no = listed.err().and_then(|error| No::of(&error));
+        assert_eq!(no == Some(No::Missing), is_missing, "{there} {lines}");
+        session.list(Some(&path("q/x")), &mut |_| Ok(())).unwrap();
         server.join().unwrap();
     }
 }

@@ -4,13 +4,13 @@
 use std::io::Read;
 use std::time::Duration;
 
-use proto_transport::{Body, Connection, Error, Result, StatusReply, UntilClose};
+use proto_transport::{Body, Connection, Error, Refusal, Result, StatusReply, UntilClose};
 
 use super::{Ahead, Session};
 use crate::data::{accept, connect, listen, peer_host, pour, Mode, Unsent, Way};
 use crate::listing::{machine_line, Line, Listing};
 use crate::moment::Moment;
-use crate::reply::{extended_passive, first, passive};
+use crate::reply::{extended_passive, first, passive, No};
 use crate::request::{Path, Request, Type};
 use crate::wire::{hear, say};
 
@@ -27,6 +27,33 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// ahead, of ABOR, of NOOP, and one more.
 const LAST_REPLIES: usize = 5;
 
+/// What was in a listing, as far as it tells whether there was one.
+#[derive(Default)]
+struct Seen {
+    /// Lines that are about nothing in the folder.
+    nothings: usize,
+    /// All other lines.
+    others: usize,
+    /// The name of a folder that is all there is.
+    only_folder: Option<Vec<u8>>,
+}
+
+impl Seen {
+    fn note(&mut self, line: &Line) {
+        if *line == Line::Nothing {
+            self.nothings += 1;
+            return;
+        }
+        self.others += 1;
+        self.only_folder = match line {
+            Line::Entry(entry) if self.others == 1 && entry.kind == super::Kind::Folder => {
+                Some(entry.name.clone())
+            }
+            _ => None,
+        };
+    }
+}
+
 /// Lines of a listing that are handed on at most: more files than anybody has in a folder.
 const MOST_LINES: u64 = 2_000_000;
 
@@ -34,7 +61,45 @@ impl Session {
     /// Hands on each line of the listing of a folder; `None` is the folder that we are in. By MLSD
     /// where the server has it, else by LIST, where a path that holds `*`, `?` or `[` may be taken
     /// for a pattern. An error of `each` aborts the listing.
+    ///
+    /// Some servers have an empty listing for what is not there, or may not be read; that is an error
+    /// here, found by going there and back.
     pub fn list(
+        &mut self,
+        path: Option<&Path>,
+        each: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<()> {
+        let mut seen = Seen::default();
+        self.list_lines(path, &mut |line| {
+            seen.note(&line);
+            each(line)
+        })?;
+        path.map_or(Ok(()), |path| self.check_listed(path, &seen))
+    }
+
+    /// Whether a listing that came is one of a folder.
+    fn check_listed(&mut self, path: &Path, seen: &Seen) -> Result<()> {
+        // The folder itself and the one above it are in the listings of others.
+        if seen.nothings > 1 {
+            return Ok(());
+        }
+        let name = path.as_bytes().rsplit(|byte| *byte == b'/').next();
+        match &seen.only_folder {
+            None if seen.others == 0 => self.check_folder(path),
+            // What vsftpd shows of a folder that it may not read.
+            Some(only) if name == Some(only) => match self.check_folder(&path.join(only)?) {
+                Err(Error::Refused { .. }) => {
+                    self.doing_with("listing", Some(path));
+                    let told = "nothing but the folder itself, which may not be read";
+                    Err(self.connection.refused(told.to_owned(), Refusal::Lasting))
+                }
+                result => result,
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn list_lines(
         &mut self,
         path: Option<&Path>,
         each: &mut dyn FnMut(Line) -> Result<()>,
@@ -58,12 +123,18 @@ impl Session {
                 each(line)
             });
             match listed {
-                // A folder is in its own listing; without that, "-a" was taken for a name.
+                // Either "-a" was taken for a name, or there is nothing to list.
                 Ok(()) if lines == 0 => {}
                 Err(error) if lines == 0 && is_about_files(&error) => {}
                 result => return result,
             }
-            self.shows_hidden = false;
+            lines = 0;
+            self.list_by(Request::List(path.cloned(), false), path, &mut |line| {
+                lines += 1;
+                each(line)
+            })?;
+            self.shows_hidden = lines == 0;
+            return Ok(());
         }
         self.list_by(Request::List(path.cloned(), false), path, each)
     }
@@ -163,7 +234,7 @@ impl Session {
                 let said = self.connection.write_line(Request::Abort.line());
                 let said = said.and_then(|()| self.connection.flush());
                 drop(data);
-                self.come_to_rest(said);
+                self.come_to_rest(said, SOON);
                 Err(error)
             }
             Err(Unsent::Connection(error)) => {
@@ -188,8 +259,13 @@ impl Session {
         self.connection.flush()?;
         let connected = match &way {
             Way::To(host, port) => {
-                let data = connect(&self.connector, &self.endpoint, host.clone(), *port);
-                Some(data.map_err(|error| self.explained(error))?)
+                match connect(&self.connector, &self.endpoint, host.clone(), *port) {
+                    Ok(data) => Some(data),
+                    Err(error @ Error::Unreachable { .. }) if self.has_extended => {
+                        return self.begin_by_passive(request, offset, error);
+                    }
+                    Err(error) => return Err(self.explained(error)),
+                }
             }
             Way::From(_) => None,
         };
@@ -220,6 +296,39 @@ impl Session {
         Ok(data)
     }
 
+    /// Nobody is where the reply to EPSV leads: some firewalls know only the older PASV, which is then
+    /// what is said from here on. The error of EPSV, if PASV leads nowhere either.
+    fn begin_by_passive(
+        &mut self,
+        request: &Request,
+        offset: u64,
+        nobody: Error,
+    ) -> Result<Connection> {
+        let said = self.connection.write_line(Request::Abort.line());
+        let said = said.and_then(|()| self.connection.flush());
+        // Many servers hear nothing while they wait for us.
+        let patience = self.connection.silence();
+        let first = self.come_to_rest(said, patience);
+        let nobody = match first.filter(|reply| reply.code >= 400) {
+            // Nobody was waited for.
+            Some(no) if !is_about_data(no.code) => return Err(self.no(&no, "125 or 150")),
+            Some(no) => self.no(&no, "125 or 150"),
+            None => nobody,
+        };
+        if !self.connection.is_in_step() {
+            return Err(nobody);
+        }
+        self.has_extended = false;
+        self.begin(request, offset).map_err(|error| match error {
+            Error::Insecure { .. } => error,
+            _ => match No::of(&error) {
+                None | Some(No::NoDataConnection | No::Unsupported | No::Other) => nobody,
+                // That is about the file.
+                Some(_) => error,
+            },
+        })
+    }
+
     /// How the data connection will come to be: agreed before the command.
     fn way(&mut self) -> Result<Way> {
         let ports = match &self.policy.mode {
@@ -246,6 +355,7 @@ impl Session {
 
     fn passive(&mut self) -> Result<Way> {
         let host = peer_host(&self.connection, &self.connector, &self.endpoint);
+        let mut refused = None;
         if self.has_extended {
             let reply = match std::mem::replace(&mut self.ahead, Ahead::Nothing) {
                 Ahead::Answered(reply) => reply,
@@ -258,11 +368,19 @@ impl Session {
                     let port = extended_passive(first(&reply));
                     return self.checked(host, port, "EPSV is answered with (|||port|)", &reply);
                 }
-                500..=599 => self.has_extended = false,
+                400..=420 | 422..=599 => {
+                    self.has_extended = false;
+                    refused = Some(self.no(&reply, "229"));
+                }
                 _ => return Err(self.no(&reply, "229")),
             }
         }
-        let reply = self.expect(&Request::Passive, 227)?;
+        let reply = self.expect(&Request::Passive, 227);
+        // Why EPSV was refused tells more than that PASV is not known.
+        let reply = reply.map_err(|error| match refused {
+            Some(first) if No::of(&first) != Some(No::Unsupported) => first,
+            _ => error,
+        })?;
         let told = passive(first(&reply));
         let host = match told {
             Some((address, _)) if self.policy.trusts_address => address.to_string(),
@@ -323,7 +441,7 @@ impl Session {
             ) => Err(self.explained(error)),
             Err(error) => {
                 let said = self.connection.write_line(Request::Abort.line());
-                self.come_to_rest(said);
+                self.come_to_rest(said, SOON);
                 Err(error)
             }
         }
@@ -382,27 +500,27 @@ impl Session {
     }
 
     /// Hears what is left to be said after an abort. The replies to it differ in number, so that the
-    /// reply to a NOOP tells where they end.
-    fn come_to_rest(&mut self, said: Result<()>) {
-        let begun = said.is_ok() && self.hear_soon().is_some();
-        if !begun || self.connection.write_line(Request::Nothing.line()).is_err() {
-            return self.connection.give_up_sending();
+    /// reply to a NOOP tells where they end. The first of them.
+    fn come_to_rest(&mut self, said: Result<()>, patience: Duration) -> Option<StatusReply> {
+        // What was asked ahead is answered among the rest.
+        self.ahead = Ahead::Nothing;
+        let first = said.ok().and_then(|()| self.hear_within(patience));
+        if first.is_none() || self.connection.write_line(Request::Nothing.line()).is_err() {
+            self.connection.give_up_sending();
+            return first;
         }
         for _ in 0..LAST_REPLIES {
-            match self.hear_soon() {
-                Some(reply) if reply.code == 200 => return,
+            match self.hear_within(patience) {
+                Some(reply) if reply.code == 200 => return first,
                 Some(_) => {}
-                None => return,
+                None => return first,
             }
         }
         self.connection.give_up_sending();
+        first
     }
 
-    /// A reply that comes soon. Without one the control connection is given up.
-    fn hear_soon(&mut self) -> Option<StatusReply> {
-        self.hear_within(SOON)
-    }
-
+    /// A reply that comes soon enough. Without one the control connection is given up.
     fn hear_within(&mut self, patience: Duration) -> Option<StatusReply> {
         let silence = self.connection.silence();
         self.connection.set_silence(silence.min(patience));
@@ -435,6 +553,11 @@ fn unsecured(error: Error, doing: &str) -> Error {
         },
         error => error,
     }
+}
+
+/// Whether a no is about the data connection, and not about the file.
+fn is_about_data(code: u16) -> bool {
+    matches!(code, 425 | 426)
 }
 
 /// Whether a no to MLSD may mean that the path is no folder.

@@ -8,6 +8,7 @@ use proto_transport::escape::escaped;
 use super::data::Way;
 use super::facts::FACTS;
 use super::flaw::Flaw;
+use super::listing::Style;
 use super::naming::Digest;
 use super::rule::{command, Event};
 use super::tree::{names, Names};
@@ -276,7 +277,14 @@ impl<'c> Conversation<'c> {
 
     /// The names that a path stands for. An empty one is the folder that the client is in.
     pub fn names(&mut self, path: &[u8]) -> Result<Names> {
-        names(&self.folder, path).ok_or_else(|| self.wrong("501 NUL in a path"))
+        let mut names = names(&self.folder, path).ok_or_else(|| self.wrong("501 NUL in a path"))?;
+        // On VMS every name has a dot, if only at its end.
+        if let (Style::Vms, Some(last)) = (self.server.style, names.last_mut()) {
+            if last.ends_with(b".") {
+                last.pop();
+            }
+        }
+        Ok(names)
     }
 
     /// The same for a path that must be there.
