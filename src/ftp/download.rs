@@ -468,14 +468,29 @@ pub fn is_same(place: &LocalPath, remote: &Remote) -> bool {
 }
 
 /// Whether a time that a listing tells leaves open whether a file here is the one there: in the same
-/// minute it may have been changed once more, and in which zone that is nobody knows. `fetched` is when
-/// the file here came, or will. What is older than any zone can make it is certain if it agrees.
-pub fn is_doubtful(here: Option<i64>, fetched: i64, there: &Modified) -> bool {
+/// minute it may have been changed once more, and unless the zone of what is new is known, it may be
+/// any. `fetched` is when the file here came, or will. What is old enough is certain if it agrees.
+pub fn is_doubtful(here: Option<i64>, fetched: i64, there: &Modified, zone: Option<i64>) -> bool {
     const ZONES: i64 = 26 * 60 * 60;
+    /// So much the clocks here and there may differ.
+    const CLOCKS: i64 = 2 * 60;
     let is_exact = there.is_utc && there.precision == Precision::Second;
     let is_other = here.is_some_and(|here| !agrees(here, there));
     let end = there.moment.to_unix().saturating_add(unit(there.precision));
-    !is_exact && (is_other || fetched < end.saturating_add(ZONES))
+    let end = match zone {
+        Some(ahead) => end.saturating_sub(ahead).saturating_add(CLOCKS),
+        None => end.saturating_add(ZONES),
+    };
+    !is_exact && (is_other || fetched < end)
+}
+
+/// How far the zone of a listing is ahead of UTC, in seconds, as the exact time of one file shows.
+/// Zones are whole quarters of an hour apart.
+pub fn zone(listed: &Modified, exact: Moment) -> Option<i64> {
+    const QUARTER: i64 = 15 * 60;
+    let ahead = listed.moment.to_unix() - exact.to_unix();
+    let is_fine = listed.precision != Precision::Day && ahead.abs() <= 24 * 60 * 60;
+    is_fine.then(|| (ahead + QUARTER / 2).div_euclid(QUARTER) * QUARTER)
 }
 
 /// How exact a time is, in seconds.
@@ -517,13 +532,29 @@ mod tests {
             (None, soon, true),
             (None, time + 3 * day, false),
         ] {
-            assert_eq!(is_doubtful(here, fetched, &listed), is_open, "{here:?}");
+            let found = is_doubtful(here, fetched, &listed, None);
+            assert_eq!(found, is_open, "{here:?}");
+        }
+        // The listing of a server that is an hour ahead.
+        let exact = Moment::parse(b"20240615110937").unwrap();
+        assert_eq!(zone(&listed, exact), Some(3_600));
+        for (fetched, is_open) in [(soon - 3_600, true), (soon, false)] {
+            let found = is_doubtful(None, fetched, &listed, Some(3_600));
+            assert_eq!(found, is_open, "{fetched}");
+        }
+        assert_eq!(zone(&at("20240615000000", Precision::Day), exact), None);
+        for ahead in [-43_200, 0, 20_700, 50_400] {
+            for second in [0, 59] {
+                let listed = at("20240615120900", Precision::Minute);
+                let exact = Moment::from_unix(time - ahead + second).unwrap();
+                assert_eq!(zone(&listed, exact), Some(ahead), "{second}");
+            }
         }
         let exact = Modified {
             is_utc: true,
             ..at("20240615120930", Precision::Second)
         };
-        assert!(!is_doubtful(Some(0), soon, &exact));
+        assert!(!is_doubtful(Some(0), soon, &exact, None));
     }
 
     #[test]

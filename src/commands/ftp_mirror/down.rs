@@ -1,18 +1,19 @@
 //! From a server to a folder here.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
-use proto_ftp::{Kind, Type};
+use proto_ftp::{About, Kind, Type};
 use proto_transport::Result;
 use serde_json::Value;
 
 use super::Mirror;
 use crate::download::retrying;
-use crate::ftp::download::{is_doubtful, is_same, Downloads, Remote};
+use crate::ftp::download::{is_doubtful, is_same, zone, Downloads, Remote};
 use crate::ftp::local::{seconds, tree, Item, Place};
 use crate::ftp::trees::{fetch, skip, UNFINISHED};
 use crate::ftp::walk::{Found, Tree};
@@ -82,42 +83,71 @@ impl Mirror<'_> {
     /// Asks for the size and the exact time of files whose listing leaves open whether they are the
     /// same here, as far as the server can tell.
     fn settle_doubts(&self, there: &mut Tree, place: &Place, record: &mut Record) -> Result<()> {
-        let open: Vec<usize> = there
-            .found
-            .iter()
-            .enumerate()
-            .filter_map(|(at, found)| self.is_open(found, place).then_some(at))
-            .collect();
-        if open.is_empty() {
+        let open = |there: &Tree, zone| -> Vec<usize> {
+            let all = there.found.iter().enumerate();
+            let open = all.filter(|(_, found)| self.is_open(found, place, zone));
+            open.map(|(at, _)| at).collect()
+        };
+        let mut first = open(there, None);
+        // What the newest tell of the server's zone holds for all that is new.
+        let listed = |at: &usize| there.found.get(*at).and_then(|found| found.entry.modified);
+        first.sort_by_key(|at| Reverse(listed(at).map(|modified| modified.moment.to_unix())));
+        first.truncate(FIRST);
+        if first.is_empty() {
             return Ok(());
         }
-        let say = |text: &str| self.way.fleet.progress.say(text);
-        let told = retrying(self.way.fleet.common, say, |_| {
-            self.way.service.converse(record, |session, _| {
-                let paths: Vec<_> = open
-                    .iter()
-                    .filter_map(|at| there.found.get(*at).map(|found| &found.path))
-                    .collect();
-                let (first, rest) = paths.split_at(paths.len().min(FIRST));
-                let mut told = session.about_all(first)?;
-                if told.iter().any(|about| about.modified.is_some()) {
-                    told.extend(session.about_all(rest)?);
-                }
-                Ok(told)
-            })
-        })?;
-        for (at, about) in open.into_iter().zip(&told) {
-            let Some(found) = there.found.get_mut(at) else {
-                continue;
-            };
-            let told = found.remote(self.way).told(about);
-            (found.entry.size, found.entry.modified) = (told.size, told.modified);
+        let told = self.ask(there, &first, record)?;
+        let exact = |(at, about): (&usize, &About)| Some((listed(at)?, about.modified?));
+        let pairs: Vec<_> = first.iter().zip(&told).filter_map(exact).collect();
+        let zone = pairs.iter().find_map(|(there, exact)| zone(there, *exact));
+        self.take_told(there, &first, &told);
+        if pairs.is_empty() {
+            return Ok(());
         }
+        let mut rest = open(there, zone);
+        rest.retain(|at| !first.contains(at));
+        let told = self.ask(there, &rest, record)?;
+        self.take_told(there, &rest, &told);
         Ok(())
     }
 
-    /// Whether the listing leaves open if a file is the same here, or will later.
-    fn is_open(&self, found: &Found, place: &Place) -> bool {
+    /// Asks about some of what is there.
+    fn ask(&self, there: &Tree, some: &[usize], record: &mut Record) -> Result<Vec<About>> {
+        if some.is_empty() {
+            return Ok(Vec::new());
+        }
+        let some = some.iter().filter_map(|at| there.found.get(*at));
+        let some: Vec<&Found> = some.collect();
+        let paths: Vec<_> = some.iter().map(|found| &found.path).collect();
+        let has_sizes = some.iter().all(|found| found.entry.size.is_some());
+        let say = |text: &str| self.way.fleet.progress.say(text);
+        retrying(self.way.fleet.common, say, |_| {
+            self.way.service.converse(record, |session, _| {
+                if !has_sizes {
+                    return session.about_all(&paths);
+                }
+                let about = |modified| About {
+                    size: None,
+                    modified,
+                };
+                let moments = session.all_modified(&paths)?;
+                Ok(moments.into_iter().map(about).collect())
+            })
+        })
+    }
+
+    fn take_told(&self, there: &mut Tree, some: &[usize], told: &[About]) {
+        for (at, about) in some.iter().zip(told) {
+            if let Some(found) = there.found.get_mut(*at) {
+                let told = found.remote(self.way).told(about);
+                (found.entry.size, found.entry.modified) = (told.size, told.modified);
+            }
+        }
+    }
+
+    /// Whether the listing leaves open if a file is the same here, or will later. The server's zone
+    /// may be known.
+    fn is_open(&self, found: &Found, place: &Place, zone: Option<i64>) -> bool {
         let Ok(to) = place.path(&found.below) else {
             return false;
         };
@@ -136,9 +166,11 @@ impl Mirror<'_> {
             (Some(_), None) => true,
             (Some(here), Some(modified)) => {
                 found.entry.size.is_none()
-                    || is_doubtful(Some(here.mtime()), here.ctime(), modified)
+                    || is_doubtful(Some(here.mtime()), here.ctime(), modified, zone)
             }
-            (None, Some(modified)) => is_doubtful(None, seconds(Some(SystemTime::now())), modified),
+            (None, Some(modified)) => {
+                is_doubtful(None, seconds(Some(SystemTime::now())), modified, zone)
+            }
             (None, None) => false,
         }
     }
