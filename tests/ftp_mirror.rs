@@ -620,3 +620,25 @@ fn a_host_and_its_port_are_a_url() {
     proto_in(place.path(), &["ftp-mirror", "host:21", &url]).exits(0);
     assert_eq!(ftp.count_of("MKD newer/a"), 1);
 }
+
+#[test]
+fn what_a_server_may_only_hide_is_not_deleted_here() {
+    let mut server = crate::ftp_get::files();
+    server.without = vec!["MLST".to_owned()];
+    server
+        .rules
+        .push("list=-a* reply=550 no such file".parse().unwrap());
+    server.files.put("t/f", "text");
+    server.files.put("t/.h", "text");
+    let ftp = Ftp::with(server, proto_mock::Options::default());
+    let place = folder();
+    std::fs::create_dir(place.path().join("copy")).unwrap();
+    for name in [".h", "gone"] {
+        std::fs::write(place.path().join("copy").join(name), "text").unwrap();
+    }
+    let url = ftp.url("t");
+    let run = proto_in(place.path(), &["ftp-mirror", "--delete", &url, "copy"]).exits(0);
+    assert!(run.text().contains("gone"), "{run:?}");
+    assert!(place.path().join("copy/.h").exists());
+    assert!(!place.path().join("copy/gone").exists());
+}

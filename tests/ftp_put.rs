@@ -543,3 +543,29 @@ fn a_time_that_cannot_be_set_is_no_loss() {
     let record = record(place.path());
     assert!(record["items"][0]["time"].as_str().unwrap().contains("550"));
 }
+
+/// What went is neither what the file was nor what it is.
+#[test]
+fn a_file_that_changes_while_it_is_sent_gets_no_name() {
+    let ftp = Ftp::ruled(&[]);
+    let place = folder();
+    fs::write(place.path().join("f"), vec![b'a'; 600_000]).unwrap();
+    let url = ftp.url("f");
+    let mut command = crate::harness::command(&["ftp-put", "f", &url, "--limit-rate", "400k"]);
+    let child = command.current_dir(place.path()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    fs::write(place.path().join("f"), vec![b'b'; 600_000]).unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    run.exits(75);
+    assert!(ftp.ftp.files.get("f").is_none());
+}
+
+#[test]
+fn a_question_that_is_not_allowed_leaves_it_open_whether_a_name_is_taken() {
+    let ftp = Ftp::ruled(&["mlst reply=550 Permission denied"]);
+    let place = place();
+    ftp.ftp.files.put("f", "old");
+    let run = proto_in(place.path(), &["ftp-put", "a.txt", &ftp.url("f")]);
+    run.exits(69).says("exists");
+    assert_eq!(ftp.ftp.files.get("f").unwrap(), b"old");
+}

@@ -166,8 +166,5 @@ fn looked_up(session: &mut Session, path: &Path) -> Result<Option<Kind>> {
         }
         Ok(())
     });
-    match listed {
-        Err(error) if ends_all(&error) => Err(error),
-        _ => Ok(kind),
-    }
+    listed.map(|()| kind)
 }

@@ -28,12 +28,25 @@ pub fn is_taken(session: &mut Session, path: &Path) -> Result<bool> {
     let first = usize::from(!session.features().offers("MLST"));
     for answer in answers.iter().skip(first) {
         match answer(session, path) {
-            Err(error) if No::of(&error) == Some(No::Missing) => return Ok(false),
+            Err(error) if No::of(&error) == Some(No::Missing) && !is_denial(&error) => {
+                return Ok(false);
+            }
+            Err(error) if is_denial(&error) => {}
             Err(error) if is_unknown(&error) => {}
             result => return result,
         }
     }
     is_listed(session, path)
+}
+
+/// Whether it is the question that is not allowed: 550 stands for that, too, and only its text tells.
+fn is_denial(error: &Error) -> bool {
+    let Error::Refused { reply, .. } = error else {
+        return false;
+    };
+    let reply = reply.to_ascii_lowercase();
+    let words = ["denied", "permission", "not allowed", "not permitted"];
+    !error.is_transient() && words.iter().any(|word| reply.contains(word))
 }
 
 /// Whether the server does not say, for good, because of the command and not because of the file.

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use proto_ftp::{Moment, No, Path, Session, Type};
 use proto_transport::certificate::hexadecimal;
-use proto_transport::{Error, Result};
+use proto_transport::{Error, Refusal, Result};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 
@@ -82,6 +82,8 @@ pub struct Learned {
 struct Sending<'a> {
     uploads: &'a Uploads<'a>,
     file: Box<dyn Bytes>,
+    /// What the file was when it was opened.
+    begun: Option<State>,
     size: Option<u64>,
     modified: Option<Moment>,
     path: &'a Path,
@@ -92,13 +94,24 @@ struct Sending<'a> {
 }
 
 /// What can be sent.
+/// Its length, and when it was changed, with nanoseconds.
+type State = (u64, (i64, i64));
+
 trait Bytes: Read {
     fn skip_to(&mut self, offset: u64) -> io::Result<()>;
+    /// How long it is and when it was changed; `None` of what is no file.
+    fn state(&self) -> Option<State>;
 }
 
 impl Bytes for File {
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         self.seek(SeekFrom::Start(offset)).map(drop)
+    }
+
+    fn state(&self) -> Option<State> {
+        let metadata = self.metadata().ok()?;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        metadata.is_file().then_some((metadata.len(), modified))
     }
 }
 
@@ -106,6 +119,10 @@ impl Bytes for io::Stdin {
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         let _ = offset;
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn state(&self) -> Option<State> {
+        None
     }
 }
 
@@ -166,6 +183,7 @@ impl Uploads<'_> {
         let modified = metadata.map(|metadata| seconds(metadata.modified().ok()));
         Ok(Sending {
             uploads: self,
+            begun: file.state(),
             file,
             size,
             modified: modified.and_then(Moment::from_unix),
@@ -191,6 +209,17 @@ impl Sending<'_> {
                 limit,
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the file is another than it was. One that only grew, as logs do, is as it was up to
+    /// where it was sent.
+    fn has_changed(&self) -> bool {
+        match (self.begun, self.file.state()) {
+            (Some((before, then)), Some((now, last))) => {
+                now < before || now == before && then != last
+            }
+            _ => false,
         }
     }
 
@@ -286,6 +315,10 @@ impl Sending<'_> {
             record.bytes.insert("sent".to_owned(), json!(sent));
         }
         result?;
+        if self.has_changed() {
+            let _ = session.delete(path);
+            return Err(changed(self.path));
+        }
         if self.uploads.kind == Type::Image {
             self.check(session, path, have + sent)?;
         }
@@ -357,6 +390,16 @@ impl Sending<'_> {
         let path = self.path.clone();
         record.note("direct", true);
         self.send(session, &path, 0, record)
+    }
+}
+
+/// What went is neither what the file was nor what it is.
+fn changed(path: &Path) -> Error {
+    Error::Refused {
+        peer: "the file here".to_owned(),
+        doing: format!("putting {path}"),
+        reply: "it was changed while it was sent".to_owned(),
+        refusal: Refusal::Transient,
     }
 }
 

@@ -144,6 +144,9 @@ impl Batch {
     /// Begins to do so, and does not wait for it.
     pub fn start_sync(&mut self) -> io::Result<()> {
         self.settle()?;
+        if self.is_broken {
+            return Err(io::Error::other("a message before could not be written"));
+        }
         let worker = match self.worker.take() {
             Some(worker) => worker,
             None if self.adopted.contains(&true) => Worker::start(Arc::clone(&self.folders))?,
@@ -155,17 +158,11 @@ impl Batch {
         Ok(())
     }
 
-    /// Waits for what was begun.
+    /// Waits for what was begun. That something after it failed does not matter to it.
     pub fn settle(&mut self) -> io::Result<()> {
-        if let Some(before) = self.before.take() {
-            let settled = before.wait();
-            self.is_broken |= settled.is_err();
-            settled?;
-        }
-        match self.is_broken {
-            true => Err(io::Error::other("a message before could not be written")),
-            false => Ok(()),
-        }
+        let settled = self.before.take().map_or(Ok(()), Finishing::wait);
+        self.is_broken |= settled.is_err();
+        settled
     }
 }
 
@@ -310,6 +307,22 @@ mod tests {
         assert!(batch.sync().is_err());
         assert_eq!(count(folder.path(), "to0"), 0);
         assert_eq!(count(folder.path(), "from"), 1);
+    }
+
+    #[test]
+    fn what_fails_takes_nothing_from_the_batch_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut batch = batch(folder.path(), 0);
+        fs::write(folder.path().join("from/x6.part"), "theirs").unwrap();
+        for number in 0..5 {
+            add(&mut batch, &number.to_string(), Some(1), 0).unwrap();
+        }
+        batch.start_sync().unwrap();
+        let more = |number: usize| add(&mut batch, &number.to_string(), Some(1), 0).is_err();
+        assert!((5..5_000).any(more), "the next cannot be made");
+        batch.settle().unwrap();
+        assert!(batch.sync().is_err());
+        assert_eq!(count(folder.path(), "to0"), 5);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{fsync, unlinkat, AtFlags};
@@ -14,11 +14,13 @@ use rustix::process::{getrlimit, Resource};
 
 use crate::folder;
 
-/// How many files of a batch may be open at most: with those of the batch before and all others they
-/// stay below 1024, which is what a process may usually have open.
+/// How many files of a batch may be open at most: with those of the batch before they stay below 1024,
+/// which is what a process may usually have open.
 const MOST: usize = 480;
 const BATCHES: usize = 2;
-const OTHERS: usize = 64;
+
+/// Files that are opened beside them from now on.
+const OTHERS: usize = 32;
 
 /// Who makes drafts in a folder.
 pub struct Drafts {
@@ -90,7 +92,10 @@ impl Drafts {
         temporary.is_there = true;
         let most = getrlimit(Resource::Nofile).current;
         let most = usize::try_from(most.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        let most = MOST.min(most.saturating_sub(OTHERS) / BATCHES);
+        // The first number that is free tells how many are open, those that we were started with too.
+        let open = fcntl_dupfd_cloexec(&self.folder, 0).map(|free| free.as_raw_fd());
+        let open = usize::try_from(open.unwrap_or(i32::MAX)).unwrap_or(usize::MAX);
+        let most = MOST.min(most.saturating_sub(OTHERS).saturating_sub(open) / BATCHES);
         self.make_room(BATCHES * most);
         most
     }

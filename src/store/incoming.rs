@@ -71,17 +71,17 @@ impl Incoming {
         bytes: &[u8],
         make: impl FnOnce() -> io::Result<File>,
     ) -> io::Result<()> {
+        if self.memory.len() + bytes.len() > SMALL {
+            if self.file.is_none() {
+                self.file = Some(make()?);
+            }
+            self.flush()?;
+        }
         match &mut self.line_feeds {
             Some(line_feeds) => line_feeds.feed(bytes, &mut self.memory),
             None => self.memory.extend_from_slice(bytes),
         }
-        if self.memory.len() <= SMALL {
-            return Ok(());
-        }
-        if self.file.is_none() {
-            self.file = Some(make()?);
-        }
-        self.flush()
+        Ok(())
     }
 
     /// The message is complete; gives the digest of its bytes.

@@ -29,6 +29,8 @@ pub struct Session {
     /// Whether the last data connection resumed the TLS session of this one, if there is TLS.
     is_resumed: bool,
     policy: DataPolicy,
+    /// The last listing was of a folder that the server could not open.
+    was_closed: bool,
     shows_hidden: bool,
     /// How files are to travel.
     kind: Type,
@@ -110,6 +112,7 @@ impl Session {
             is_protected,
             is_resumed: true,
             policy: DataPolicy::default(),
+            was_closed: false,
             shows_hidden: false,
             kind: Type::Image,
             told_kind: None,

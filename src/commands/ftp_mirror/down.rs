@@ -227,6 +227,17 @@ impl Mirror<'_> {
             .iter()
             .flat_map(|found| UNFINISHED.map(|end| [&found.below, end].concat()))
             .collect();
+        // A server that shows no such name may only hide them.
+        let is_hidden = |below: &[u8]| {
+            below
+                .split(|byte| *byte == b'/')
+                .any(|name| name.starts_with(b"."))
+        };
+        let hides = !there.found.iter().any(|found| is_hidden(&found.below));
+        let is_expected = |below: &Vec<u8>| {
+            let is_there = kinds.contains_key(below.as_slice()) || parts.contains(below);
+            is_there || hides && is_hidden(below)
+        };
         // Folders where files are to be.
         let mut in_the_way: HashSet<Vec<u8>> = HashSet::new();
         for item in tree(self.place, self.choice, &mut |_| {})? {
@@ -249,7 +260,7 @@ impl Mirror<'_> {
                     in_the_way.insert(item.below.clone());
                 }
                 extra.in_the_way.push(item);
-            } else if !kinds.contains_key(item.below.as_slice()) && !parts.contains(&item.below) {
+            } else if !is_expected(&item.below) {
                 extra.others.push(item);
             }
         }

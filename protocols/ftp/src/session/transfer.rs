@@ -74,7 +74,16 @@ impl Session {
             seen.note(&line);
             each(line)
         })?;
-        path.map_or(Ok(()), |path| self.check_listed(path, &seen))
+        let was_closed = self.was_closed;
+        path.map_or(Ok(()), |path| self.check_listed(path, &seen))?;
+        match was_closed {
+            true => {
+                self.doing_with("listing", path);
+                let told = "it is there, and the server may not read it";
+                Err(self.connection.refused(told.to_owned(), Refusal::Lasting))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Whether a listing that came is one of a folder.
@@ -455,7 +464,11 @@ impl Session {
             (_, Ahead::Asked) => self.hear_the_other(reply)?,
         };
         match reply.code {
-            226 | 250 => Ok(()),
+            226 | 250 => {
+                // What vsftpd says of a folder that is missing or that it may not read.
+                self.was_closed = reply.to_string().contains("failed to open directory");
+                Ok(())
+            }
             _ => Err(self.no(&reply, "226")),
         }
     }

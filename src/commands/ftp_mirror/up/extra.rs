@@ -39,7 +39,8 @@ impl<'t> Extra<'t> {
                 match found.entry.kind {
                     Kind::Folder => is_folder == Some(&false),
                     Kind::File => is_folder == Some(&true),
-                    Kind::Link | Kind::Other => false,
+                    // Links of a server are not followed.
+                    Kind::Link | Kind::Other => is_folder.is_some(),
                 }
             })
             .map(|found| found.below.as_slice())
