@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{
@@ -71,6 +71,14 @@ pub fn create_unnamed(folder: impl AsFd) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     Ok(File::from(openat(folder, ".", flags, mode)?))
+}
+
+/// Whether a path names this very file still: somebody may have removed or replaced it.
+pub fn holds(path: &Path, file: &File) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let ours = file.metadata().map(identity);
+    let named = fs::symlink_metadata(path).map(identity);
+    matches!((ours, named), (Ok(ours), Ok(named)) if ours == named)
 }
 
 /// Gives a file that has no name one that nothing else has.

@@ -348,6 +348,16 @@ pub fn last_part(path: &Path) -> &[u8] {
     bytes.rsplit(|byte| *byte == b'/').next().unwrap_or(bytes)
 }
 
+/// The folder that a path is in; `None` is that of the login.
+pub fn folder_of(path: &Path) -> Result<Option<Path>> {
+    let bytes = path.as_bytes();
+    match bytes.iter().rposition(|byte| *byte == b'/') {
+        None => Ok(None),
+        Some(0) => Path::new("/").map(Some),
+        Some(end) => Path::new(bytes.get(..end).unwrap_or(bytes)).map(Some),
+    }
+}
+
 /// A name as a program may read it: as it is if it is UTF-8, else escaped.
 pub fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
@@ -394,6 +404,19 @@ pub fn time_value(modified: Option<&Modified>) -> Value {
 mod tests {
     use super::*;
     use proto_ftp::Moment;
+
+    #[test]
+    fn folders_of_paths() {
+        for (path, folder) in [
+            ("a", None),
+            ("/a", Some("/")),
+            ("a/b", Some("a")),
+            ("/a/b c/d", Some("/a/b c")),
+        ] {
+            let found = folder_of(&Path::new(path).unwrap()).unwrap();
+            assert_eq!(found.map(|path| path.to_string()).as_deref(), folder);
+        }
+    }
 
     #[test]
     fn ranges_of_ports() {

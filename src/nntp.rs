@@ -146,20 +146,9 @@ impl Service {
 
     /// Whoever is asked to log in hears how.
     fn hinted(&self, error: Error) -> Error {
-        let is_asked = No::of(&error) == Some(No::NeedsLogin) && self.login.is_none();
-        match error {
-            Error::Refused {
-                peer,
-                doing,
-                reply,
-                refusal,
-            } if is_asked => Error::Refused {
-                peer,
-                doing,
-                reply: format!("{reply}; see -u"),
-                refusal,
-            },
-            error => error,
+        match No::of(&error) == Some(No::NeedsLogin) && self.login.is_none() {
+            true => error.advised("see -u"),
+            false => error,
         }
     }
 }

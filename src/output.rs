@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -220,15 +220,11 @@ impl PartFile {
 
 /// A file without a name, in the folder that `name` is in. Not every file system has such.
 fn nameless(name: &Path) -> Option<File> {
-    let folder = match name.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     if !*HAS_DESCRIPTORS {
         return None;
     }
-    let file = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666));
+    let file = rustix::fs::open(folder::of(name), flags, Mode::from_raw_mode(0o666));
     file.ok().map(File::from)
 }
 
@@ -296,12 +292,9 @@ fn lock(file: &File, path: &Path) -> Result<()> {
 /// renamed it; then it is somebody's whole file now.
 fn hold(file: &File, path: &Path) -> Result<()> {
     lock(file, path)?;
-    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let ours = file.metadata().map(identity);
-    let named = fs::symlink_metadata(path).map(identity);
-    match (ours, named) {
-        (Ok(ours), Ok(named)) if ours == named => Ok(()),
-        _ => {
+    match folder::holds(path, file) {
+        true => Ok(()),
+        false => {
             let why = "another process has just finished with it";
             Err(writing(path, io::Error::new(ErrorKind::ResourceBusy, why)))
         }

@@ -4,6 +4,9 @@ mod deletion;
 mod down;
 mod up;
 
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -159,4 +162,34 @@ pub fn run(args: &Args) -> Result<u8> {
     record.ok = record.exit == 0;
     report.add(&record)?;
     result.map(|()| record.exit)
+}
+
+/// Whether a path, or a folder on the way to it, is one of these.
+fn is_in<P: Borrow<[u8]> + Eq + Hash>(below: &[u8], these: &HashSet<P>) -> bool {
+    let ends = below.iter().enumerate();
+    let ends = ends.filter_map(|(at, byte)| (*byte == b'/').then_some(at));
+    let mut ways = ends.chain([below.len()]).filter_map(|end| below.get(..end));
+    ways.any(|way| these.contains(way))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_in_folders() {
+        let these: HashSet<&[u8]> = [&b"a"[..], b"b/c"].into();
+        for (below, wanted) in [
+            ("a", true),
+            ("a/x/y", true),
+            ("b/c", true),
+            ("b/c/d", true),
+            ("ab", false),
+            ("b", false),
+            ("b/cd", false),
+            ("x/a", false),
+        ] {
+            assert_eq!(is_in(below.as_bytes(), &these), wanted, "{below}");
+        }
+    }
 }

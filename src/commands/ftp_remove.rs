@@ -10,7 +10,7 @@ use crate::fetching::reported;
 use crate::ftp::choice::Choice;
 use crate::ftp::fleet::Tally;
 use crate::ftp::walk::walk;
-use crate::ftp::{ends_all, last_part, lasting, named, FtpArgs, Service};
+use crate::ftp::{ends_all, folder_of, last_part, lasting, named, FtpArgs, Service};
 use crate::progress::Progress;
 use crate::rows::Rows;
 
@@ -153,18 +153,14 @@ fn check_there(session: &mut Session, path: &Path, wanted: Kind) -> Result<()> {
 /// What the folder that a path is in shows it to be: whoever looks at the path itself is led through
 /// a link. `None` where it is not shown.
 fn looked_up(session: &mut Session, path: &Path) -> Result<Option<Kind>> {
-    let bytes = path.as_bytes();
-    let above = bytes.iter().rposition(|byte| *byte == b'/');
-    let above = above.map(|at| bytes.get(..at.max(1)).unwrap_or_default());
-    let above = above.map(Path::new).transpose()?;
     let mut kind = None;
     session.show_hidden(true);
-    let listed = session.list(above.as_ref(), &mut |line| {
+    session.list(folder_of(path)?.as_ref(), &mut |line| {
         match line {
             Line::Entry(entry) if entry.name == last_part(path) => kind = Some(entry.kind),
             _ => {}
         }
         Ok(())
-    });
-    listed.map(|()| kind)
+    })?;
+    Ok(kind)
 }

@@ -494,7 +494,7 @@ pub fn zone(listed: &Modified, exact: Moment) -> Option<i64> {
 }
 
 /// How exact a time is, in seconds.
-fn unit(precision: Precision) -> i64 {
+pub fn unit(precision: Precision) -> i64 {
     match precision {
         Precision::Second => 1,
         Precision::Minute => 60,

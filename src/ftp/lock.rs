@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as LocalPath, PathBuf};
 
 use proto_ftp::Path;
@@ -49,7 +49,7 @@ fn take(place: &LocalPath, path: &Path) -> Result<Option<Lock>> {
         };
         match file.try_lock() {
             // Who had it before may have removed it since it was opened.
-            Ok(()) if is_at(&file, place) => {
+            Ok(()) if folder::holds(place, &file) => {
                 let place = place.to_owned();
                 return Ok(Some(Lock { place, file }));
             }
@@ -73,12 +73,6 @@ fn open(place: &LocalPath) -> io::Result<File> {
     options.write(true).create(true).mode(0o600);
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     options.open(place)
-}
-
-fn is_at(file: &File, place: &LocalPath) -> bool {
-    let name = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let opened = file.metadata().map(name).ok();
-    opened.is_some() && opened == fs::symlink_metadata(place).map(name).ok()
 }
 
 impl Drop for Lock {

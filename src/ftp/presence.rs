@@ -3,7 +3,7 @@
 use proto_ftp::{Line, No, Path, Session};
 use proto_transport::{Error, Result};
 
-use super::{last_part, lasting};
+use super::{folder_of, last_part, lasting};
 
 /// Fails if something has this name, or if nothing tells whether something has.
 pub fn refuse_taken(session: &mut Session, path: &Path) -> Result<()> {
@@ -28,11 +28,8 @@ pub fn is_taken(session: &mut Session, path: &Path) -> Result<bool> {
     let first = usize::from(!session.features().offers("MLST"));
     for answer in answers.iter().skip(first) {
         match answer(session, path) {
-            Err(error) if No::of(&error) == Some(No::Missing) && !is_denial(&error) => {
-                return Ok(false);
-            }
-            Err(error) if is_denial(&error) => {}
-            Err(error) if is_unknown(&error) => {}
+            Err(error) if is_denial(&error) || is_unknown(&error) => {}
+            Err(error) if No::of(&error) == Some(No::Missing) => return Ok(false),
             result => return result,
         }
     }
@@ -82,34 +79,6 @@ fn is_listed(session: &mut Session, path: &Path) -> Result<bool> {
                 "the server does not tell whether {path} exists; with --force, that is no matter"
             );
             Err(lasting(session, "looking for the file", why))
-        }
-    }
-}
-
-/// The folder that a path is in; `None` is that of the login.
-fn folder_of(path: &Path) -> Result<Option<Path>> {
-    let bytes = path.as_bytes();
-    match bytes.iter().rposition(|byte| *byte == b'/') {
-        None => Ok(None),
-        Some(0) => Path::new("/").map(Some),
-        Some(end) => Path::new(bytes.get(..end).unwrap_or(bytes)).map(Some),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_of_paths() {
-        for (path, folder) in [
-            ("a", None),
-            ("/a", Some("/")),
-            ("a/b", Some("a")),
-            ("/a/b c/d", Some("/a/b c")),
-        ] {
-            let found = folder_of(&Path::new(path).unwrap()).unwrap();
-            assert_eq!(found.map(|path| path.to_string()).as_deref(), folder);
         }
     }
 }

@@ -93,10 +93,10 @@ struct Sending<'a> {
     is_measured: bool,
 }
 
-/// What can be sent.
-/// Its length, and when it was changed, with nanoseconds.
+/// How long a file is, and when it was changed, with nanoseconds.
 type State = (u64, (i64, i64));
 
+/// What can be sent.
 trait Bytes: Read {
     fn skip_to(&mut self, offset: u64) -> io::Result<()>;
     /// How long it is and when it was changed; `None` of what is no file.

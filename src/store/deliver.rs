@@ -197,15 +197,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn patience(milliseconds: u64) -> Patience {
-        Patience {
-            span: Duration::from_millis(milliseconds),
-            deadline: None,
-        }
-    }
-
     fn deliver(command: &str, bytes: &[u8]) -> Result<Kept> {
-        let mut deliver = Deliver::new(command, patience(10_000))?;
+        let mut deliver = Deliver::new(command, Patience::of(10_000))?;
         let about = About {
             uid: "1",
             flags: "",
@@ -264,9 +257,9 @@ mod tests {
     fn a_command_that_hangs_is_ended() {
         let whole = Patience {
             deadline: Instant::now().checked_add(Duration::from_millis(50)),
-            ..patience(60_000)
+            ..Patience::of(60_000)
         };
-        for patience in [patience(50), whole] {
+        for patience in [Patience::of(50), whole] {
             let mut deliver = Deliver::new("sleep 60", patience).unwrap();
             let started = Instant::now();
             let error = deliver.end().unwrap_err();
@@ -280,7 +273,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mark = folder.path().join("late");
         let command = format!("sh -c 'sleep 1; touch {}; true'", mark.display());
-        let mut deliver = Deliver::new(&command, patience(50)).unwrap();
+        let mut deliver = Deliver::new(&command, Patience::of(50)).unwrap();
         assert!(deliver.end().is_err());
         std::thread::sleep(Duration::from_millis(1_500));
         assert!(!mark.exists());

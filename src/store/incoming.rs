@@ -62,7 +62,7 @@ impl Incoming {
         self.memory.clear();
         self.file = None;
         self.size = 0;
-        self.digest.finish();
+        self.digest = Digester::default();
     }
 
     /// Takes some bytes. What is too large for memory goes to the file that `make` makes.

@@ -208,15 +208,8 @@ mod tests {
 
     const LINE: &str = "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n";
 
-    fn patience(milliseconds: u64) -> Patience {
-        Patience {
-            span: Duration::from_millis(milliseconds),
-            deadline: None,
-        }
-    }
-
     fn open(path: &Path) -> Mbox {
-        Mbox::open(path, patience(100)).unwrap()
+        Mbox::open(path, Patience::of(100)).unwrap()
     }
 
     fn store(mbox: &mut Mbox, bytes: &[u8]) -> Result<Kept> {
@@ -341,8 +334,8 @@ mod tests {
         assert!(store(&mut mbox, b"a").is_err());
         std::os::unix::fs::symlink("moved", &path).unwrap();
         assert!(store(&mut mbox, b"a").is_err());
-        assert!(Mbox::open(&path, patience(0)).is_err());
-        assert!(Mbox::open(folder.path(), patience(0)).is_err());
+        assert!(Mbox::open(&path, Patience::of(0)).is_err());
+        assert!(Mbox::open(folder.path(), Patience::of(0)).is_err());
         assert_eq!(fs::metadata(folder.path().join("moved")).unwrap().len(), 0);
     }
 }

@@ -157,6 +157,17 @@ impl Patience {
     }
 }
 
+#[cfg(test)]
+impl Patience {
+    /// So many milliseconds at a time.
+    fn of(milliseconds: u64) -> Patience {
+        Patience {
+            span: Duration::from_millis(milliseconds),
+            deadline: None,
+        }
+    }
+}
+
 /// Opens the place that the user named. `is_one` promises a single message.
 pub fn open(args: &StoreArgs, is_one: bool, patience: Patience) -> Result<Box<dyn Store>> {
     if let Some(folder) = &args.maildir {
@@ -199,11 +210,6 @@ mod tests {
         assert_eq!(args.eml_dir.as_deref(), Some(Path::new("b")));
     }
 
-    const PATIENCE: Patience = Patience {
-        span: Duration::from_secs(5),
-        deadline: None,
-    };
-
     fn all_places(folder: &Path) -> [StoreArgs; 3] {
         let at = |name: &str| Some(folder.join(name));
         let none = StoreArgs::default;
@@ -240,7 +246,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = b"A: b\r\n\r\nFrom x\r\n\rlone\n\r\n";
         for args in all_places(folder.path()) {
-            let mut place = open(&args, false, PATIENCE).unwrap();
+            let mut place = open(&args, false, Patience::of(5_000)).unwrap();
             let mut hashes = Vec::new();
             for cut in 0..message.len() {
                 let parts = [&message[..cut], &message[cut..]];
@@ -260,7 +266,7 @@ mod tests {
         for run in 0..2 {
             let mut state = State::open(&path, "me").unwrap();
             for (number, args) in all_places(folder.path()).iter().enumerate() {
-                let mut place = open(args, false, PATIENCE).unwrap();
+                let mut place = open(args, false, Patience::of(5_000)).unwrap();
                 let uid = format!("{number}");
                 assert_eq!(state.contains(&uid), run == 1);
                 let kept = store(&mut *place, &uid, &[b"x"]).unwrap();
@@ -316,7 +322,7 @@ mod tests {
         for args in all_places(folder) {
             for length in [5_000, 300_000] {
                 let message = vec![b'x'; length];
-                let mut place = open(&args, false, PATIENCE).unwrap();
+                let mut place = open(&args, false, Patience::of(5_000)).unwrap();
                 let mut before = size(folder);
                 let error = (0..1_000).find_map(|number| {
                     // What was appended to an mbox stays there; files have no name before a sync.

@@ -232,17 +232,7 @@ impl Session {
     pub fn size(&mut self, path: &Path) -> Result<u64> {
         self.connection
             .doing(format!("asking for the size of {path}"));
-        // The type is chosen in the same breath.
-        let is_told = self.told_kind == Some(Type::Image);
-        let requests = [Request::Type(Type::Image), Request::Size(path.clone())];
-        let replies = self.ask_all(requests.get(usize::from(is_told)..).unwrap_or_default())?;
-        let mut replies = replies.into_iter();
-        if !is_told {
-            match replies.next().filter(|reply| !reply.is(2)) {
-                Some(reply) => return Err(self.no(&reply, "200")),
-                None => self.told_kind = Some(Type::Image),
-            }
-        }
+        let mut replies = self.ask_in_image(vec![Request::Size(path.clone())])?;
         let Some(reply) = replies.next() else {
             return Err(self.connection.closed("there is no reply"));
         };
@@ -279,11 +269,8 @@ impl Session {
                 continue;
             }
             for reply in self.ask_all(&requests)? {
-                if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
-                    return Err(self.no(&reply, "213"));
-                }
-                let told = reply::modified(&reply).filter(|_| reply.code == 213);
-                moments.push(told);
+                let told = self.told(reply)?;
+                moments.push(told.as_ref().and_then(reply::modified));
             }
             requests.clear();
             bytes = 0;
@@ -312,37 +299,49 @@ impl Session {
             _ => "asking about files".to_owned(),
         };
         self.connection.doing(doing);
-        let mut requests = Vec::new();
-        if self.told_kind != Some(Type::Image) {
-            requests.push(Request::Type(Type::Image));
-        }
-        for path in paths {
-            requests.push(Request::Size((*path).clone()));
-            requests.push(Request::Modified((*path).clone()));
-        }
-        let mut replies = self.ask_all(&requests)?.into_iter();
-        if self.told_kind != Some(Type::Image) {
-            let reply = replies.next();
-            match reply.filter(|reply| !reply.is(2)) {
-                Some(reply) => return Err(self.no(&reply, "200")),
-                None => self.told_kind = Some(Type::Image),
-            }
-        }
-        for _ in paths {
-            let (size, modified) = (replies.next(), replies.next());
-            for reply in size.iter().chain(&modified) {
-                if !matches!(reply.code, 213 | 400..=599) || reply.code == 421 {
-                    return Err(self.no(reply, "213"));
-                }
-            }
-            let told = |reply: &StatusReply| reply.code == 213;
-            let (size, modified) = (size.filter(told), modified.filter(told));
+        let questions = |path: &&Path| {
+            [
+                Request::Size((*path).clone()),
+                Request::Modified((*path).clone()),
+            ]
+        };
+        let mut replies = self.ask_in_image(paths.iter().flat_map(questions).collect())?;
+        while let (Some(size), Some(modified)) = (replies.next(), replies.next()) {
+            let (size, modified) = (self.told(size)?, self.told(modified)?);
             all.push(About {
                 size: size.as_ref().and_then(reply::size),
                 modified: modified.as_ref().and_then(reply::modified),
             });
         }
         Ok(())
+    }
+
+    /// Asks what depends on the type, which is chosen in the same breath: how files are as type I.
+    fn ask_in_image(
+        &mut self,
+        mut requests: Vec<Request>,
+    ) -> Result<impl Iterator<Item = StatusReply>> {
+        let is_told = self.told_kind == Some(Type::Image);
+        if !is_told {
+            requests.insert(0, Request::Type(Type::Image));
+        }
+        let mut replies = self.ask_all(&requests)?.into_iter();
+        if !is_told {
+            match replies.next().filter(|reply| !reply.is(2)) {
+                Some(reply) => return Err(self.no(&reply, "200")),
+                None => self.told_kind = Some(Type::Image),
+            }
+        }
+        Ok(replies)
+    }
+
+    /// The reply to a question about one file among many; `None` if the server does not tell.
+    fn told(&self, reply: StatusReply) -> Result<Option<StatusReply>> {
+        match reply.code {
+            213 => Ok(Some(reply)),
+            400..=420 | 422..=599 => Ok(None),
+            _ => Err(self.no(&reply, "213")),
+        }
     }
 
     /// Sets when a file was changed, in UTC (MFMT of draft-somers-ftp-mfxx). Whether the server can
@@ -545,19 +544,12 @@ impl Session {
     }
 
     fn no(&self, reply: &StatusReply, expected: &str) -> Error {
-        match no(&self.connection, reply, expected) {
-            Error::Refused {
-                peer,
-                doing,
-                reply,
-                refusal,
-            } if !self.is_resumed && is_about_sessions(&reply) => Error::Refused {
-                peer,
-                doing,
-                reply: format!("{reply}; {NOT_RESUMED}"),
-                refusal,
-            },
-            error => error,
+        let error = no(&self.connection, reply, expected);
+        match &error {
+            Error::Refused { reply, .. } if !self.is_resumed && is_about_sessions(reply) => {
+                error.advised(NOT_RESUMED)
+            }
+            _ => error,
         }
     }
 

@@ -130,6 +130,15 @@ impl Error {
         }
     }
 
+    /// A no, with what is to be known of it behind the reply; any other error as it is.
+    pub fn advised(mut self, advice: &str) -> Error {
+        if let Error::Refused { reply, .. } = &mut self {
+            reply.push_str("; ");
+            reply.push_str(advice);
+        }
+        self
+    }
+
     /// Whether the same request may succeed if it is simply made again.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -11,7 +11,7 @@ use proto_ftp::{About, Kind, Type};
 use proto_transport::Result;
 use serde_json::Value;
 
-use super::Mirror;
+use super::{is_in, Mirror};
 use crate::download::retrying;
 use crate::ftp::download::{is_doubtful, is_same, zone, Downloads, Remote};
 use crate::ftp::local::{seconds, tree, Item, Place};
@@ -83,16 +83,13 @@ impl Mirror<'_> {
     /// Asks for the size and the exact time of files whose listing leaves open whether they are the
     /// same here, as far as the server can tell.
     fn settle_doubts(&self, there: &mut Tree, place: &Place, record: &mut Record) -> Result<()> {
-        let open = |there: &Tree, zone| -> Vec<usize> {
-            let all = there.found.iter().enumerate();
-            let open = all.filter(|(_, found)| self.is_open(found, place, zone));
-            open.map(|(at, _)| at).collect()
-        };
-        let mut first = open(there, None);
+        let all = there.found.iter().enumerate();
+        let open = all.filter(|(_, found)| self.is_open(found, place, None));
+        let mut first: Vec<usize> = open.map(|(at, _)| at).collect();
         // What the newest tell of the server's zone holds for all that is new.
         let listed = |at: &usize| there.found.get(*at).and_then(|found| found.entry.modified);
         first.sort_by_key(|at| Reverse(listed(at).map(|modified| modified.moment.to_unix())));
-        first.truncate(FIRST);
+        let mut rest = first.split_off(first.len().min(FIRST));
         if first.is_empty() {
             return Ok(());
         }
@@ -104,8 +101,10 @@ impl Mirror<'_> {
         if pairs.is_empty() {
             return Ok(());
         }
-        let mut rest = open(there, zone);
-        rest.retain(|at| !first.contains(at));
+        rest.retain(|at| {
+            let found = there.found.get(*at);
+            found.is_some_and(|found| self.is_open(found, place, zone))
+        });
         let told = self.ask(there, &rest, record)?;
         self.take_told(there, &rest, &told);
         Ok(())
@@ -238,7 +237,7 @@ impl Mirror<'_> {
             let is_there = kinds.contains_key(below.as_slice()) || parts.contains(below);
             is_there || hides && is_hidden(below)
         };
-        // Folders where files are to be.
+        // Where there is something else than is to be.
         let mut in_the_way: HashSet<Vec<u8>> = HashSet::new();
         for item in tree(self.place, self.choice, &mut |_| {})? {
             let is_other = match kinds.get(item.below.as_slice()) {
@@ -247,18 +246,10 @@ impl Mirror<'_> {
                 Some(Kind::Link | Kind::Other) => continue,
                 None => false,
             };
-            let mut ends = item.below.iter().enumerate();
-            let is_below = ends.any(|(end, byte)| {
-                *byte == b'/'
-                    && item
-                        .below
-                        .get(..end)
-                        .is_some_and(|above| in_the_way.contains(above))
-            });
-            if is_other || is_below {
-                if is_other && item.is_folder {
-                    in_the_way.insert(item.below.clone());
-                }
+            if is_other {
+                in_the_way.insert(item.below.clone());
+            }
+            if is_in(&item.below, &in_the_way) {
                 extra.in_the_way.push(item);
             } else if !is_expected(&item.below) {
                 extra.others.push(item);

@@ -195,8 +195,7 @@ impl Fetching<'_> {
     /// Whether what comes may be stored already under a UID that is valid no more. What was asked
     /// for is stored again where several of the same do no harm.
     fn recognises(&self) -> bool {
-        let store = &self.args.intake.store;
-        let is_single = store.maildir.is_some() || store.eml_dir.is_some();
+        let is_single = self.args.intake.store.recognises();
         !self.former.is_empty() && (is_single || !self.is_asked_for)
     }
 

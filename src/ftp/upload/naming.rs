@@ -113,28 +113,10 @@ impl Sending<'_> {
     /// The error with word of what is there.
     pub fn kept(&self, error: Error) -> Error {
         let there = &self.meanwhile;
-        advised(
-            error,
-            &format!("all of it is there as {there}, and a later run goes on with that; --direct does without renaming"),
-        )
-    }
-}
-
-/// A no, with what is to be known of it.
-fn advised(error: Error, advice: &str) -> Error {
-    match error {
-        Error::Refused {
-            peer,
-            doing,
-            reply,
-            refusal,
-        } => Error::Refused {
-            peer,
-            doing,
-            reply: format!("{reply}; {advice}"),
-            refusal,
-        },
-        error => error,
+        error.advised(&format!(
+            "all of it is there as {there}, and a later run goes on with that; --direct does without \
+             renaming"
+        ))
     }
 }
 

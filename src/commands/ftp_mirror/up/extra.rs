@@ -6,7 +6,7 @@ use proto_ftp::{Kind, Line, No, Session};
 use proto_transport::{Error, Result};
 use serde_json::{json, Value};
 
-use super::super::Mirror;
+use super::super::{is_in, Mirror};
 use crate::ftp::local::Item;
 use crate::ftp::lock::Lock;
 use crate::ftp::presence::is_taken;
@@ -168,35 +168,5 @@ fn may_stay(session: &mut Session, found: &Found, error: &Error) -> Result<bool>
         (Kind::Folder, _) => Ok(false),
         (_, Some(No::Missing)) => Ok(!is_taken(session, &found.path)?),
         _ => Ok(false),
-    }
-}
-
-/// Whether a path, or a folder on the way to it, is one of these.
-fn is_in(below: &[u8], these: &HashSet<&[u8]>) -> bool {
-    let ends = below.iter().enumerate();
-    let ends = ends.filter_map(|(at, byte)| (*byte == b'/').then_some(at));
-    let mut ways = ends.chain([below.len()]).filter_map(|end| below.get(..end));
-    ways.any(|way| these.contains(way))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_in_folders() {
-        let these: HashSet<&[u8]> = [&b"a"[..], b"b/c"].into();
-        for (below, wanted) in [
-            ("a", true),
-            ("a/x/y", true),
-            ("b/c", true),
-            ("b/c/d", true),
-            ("ab", false),
-            ("b", false),
-            ("b/cd", false),
-            ("x/a", false),
-        ] {
-            assert_eq!(is_in(below.as_bytes(), &these), wanted, "{below}");
-        }
     }
 }

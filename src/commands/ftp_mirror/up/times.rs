@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use proto_ftp::{Modified, Moment, Precision};
+use proto_ftp::{Modified, Moment};
 
-use crate::ftp::download::agrees;
+use crate::ftp::download::{agrees, unit};
 
 /// What a listing tells of a file that has the size of the one here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +55,6 @@ fn span(there: &Modified) -> Range<i64> {
     moment.saturating_sub(east)..moment.saturating_add(unit + west)
 }
 
-fn unit(precision: Precision) -> i64 {
-    match precision {
-        Precision::Second => 1,
-        Precision::Minute => 60,
-        Precision::Day => 24 * HOUR,
-    }
-}
-
 /// Whether it is the one here, when the time there is known exactly.
 pub fn is_same(here: i64, there: Moment, keeps_times: bool) -> bool {
     match keeps_times {
@@ -94,6 +86,7 @@ pub fn is_taken_for_same(here: i64, there: Option<&Modified>, keeps_times: bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto_ftp::Precision;
 
     #[test]
     fn only_what_the_listing_leaves_open_is_asked_for() {
